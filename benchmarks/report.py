@@ -1,0 +1,148 @@
+"""What is said of it: ratios ours ÷ peer beside what they must be, as text and as a page of the docs."""
+
+from .peers import OURS
+
+# case -> peer (the fastest whose name begins so, among those that reach the objective) -> ratio (must, aim)
+RATIOS = {
+    "ols-tall": {"scikit-learn": (0.15, 0.06), "oneDAL": (1.0, 0.5)},
+    "logistic-tall": {"scikit-learn": (0.6, 0.25), "oneDAL": (0.7, 0.3)},
+    "multinomial": {"scikit-learn": (0.8, 0.3)},
+    "logistic-wide-multi": {"scikit-learn": (1.2, 0.7)},
+}
+LOSS_KERNEL = (0.6, 0.45)  # ratio to scikit-learn's compiled loss
+IMPORT = (0.2, 0.05)  # seconds beyond numba and sklearn.linear_model
+FIRST_FIT = {"cached": (0.3, 0.1), "cold": (8.0, 4.0)}  # seconds, Numba's start-up apart where cached
+
+
+def table(header, rows):
+    """Return a Markdown table, padded so that it reads as text."""
+    rows = [[str(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(header, *rows)]
+    lines = [header, ["-" * width for width in widths], *rows]
+    return "\n".join(
+        "| " + " | ".join(f"{cell:{width}}" for cell, width in zip(line, widths)) + " |" for line in lines
+    )
+
+
+def number(value, form=".3g"):
+    return "" if value is None else f"{value:{form}}"
+
+
+def verdict(value, must, aim):
+    if value is None:
+        return "not measured"
+    return "aim met" if value <= aim else "met" if value <= must else "MISSED"
+
+
+def ratio(fits, peer):
+    """Return (ours ÷ the fastest such peer, that peer's name); None where either did not reach it."""
+    seconds = {name: row["median"] for name, row in fits.items() if "median" in row}
+    names = [name for name in seconds if name.startswith(peer) and name != OURS]
+    if OURS not in seconds or not names:
+        return None, peer
+    fastest = min(names, key=seconds.get)
+    return seconds[OURS] / seconds[fastest], fastest
+
+
+def targets(results):
+    """Yield (what, against what, value, must, aim) for every number that was promised."""
+    for key, peers in RATIOS.items():
+        for peer, (must, aim) in peers.items():
+            value, name = ratio(results["cases"].get(key, {}).get("fits", {}), peer)
+            yield key, name, value, must, aim
+    for dtype in ("float64", "float32"):
+        row = results.get("loss-kernel", {}).get(dtype, {})
+        value = row[OURS] / row["scikit-learn"] if OURS in row else None
+        yield f"loss-kernel {dtype}", "scikit-learn", value, *LOSS_KERNEL
+    yield "import", "seconds", results.get("import", {}).get("beyond"), *IMPORT
+    for key, rows in results.get("first-fit", {}).items():
+        for kind, (must, aim) in FIRST_FIT.items():
+            yield f"first fit, {kind}: {key}", "seconds", rows.get(OURS, {}).get(kind), must, aim
+
+
+def summary(results):
+    rows = [
+        (what, peer, number(value), must, aim, verdict(value, must, aim))
+        for what, peer, value, must, aim in targets(results)
+    ]
+    header = ["case", "against", "ours ÷ peer, or seconds", "must", "aim", ""]
+    return f"{heading(results)}\n\n{table(header, rows)}\n"
+
+
+def section(results, key):
+    if key in results["cases"]:
+        return case_section(key, results["cases"][key])
+    if key == "loss-kernel":
+        rows = [(dtype, name, number(ns)) for dtype, row in results[key].items() for name, ns in row.items()]
+        return f"## {key}\n\n{table(['precision', '', 'ns a row'], rows)}\n"
+    if key == "import":
+        rows = [(name, number(seconds)) for name, seconds in results[key].items()]
+        return f"## {key}\n\n{table(['', 'seconds'], rows)}\n"
+    kinds = ["cold", "cached", "numba", "second"]
+    rows = [
+        (case, name, *(number(row[kind]) for kind in kinds))
+        for case, fits in results[key].items()
+        for name, row in fits.items()
+    ]
+    header = ["case (1000 rows)", "", "first ever", "first in a process", "Numba's start apart", "second"]
+    return f"## {key}\n\n{table(header, rows)}\n"
+
+
+def case_section(key, case):
+    ours = case["fits"].get(OURS, {}).get("median")
+    rows = []
+    for name, row in case["fits"].items():
+        seconds = row.get("median")
+        tol, default = row.get("tol"), row.get("default_tol")
+        tol = "default" if tol is None and "excess" in row else number(tol, ".0e")
+        if default is not None and row.get("tol") is not None:
+            tol += f" ({default:.0e})"
+        relative = number(ours / seconds) if ours and seconds else ""
+        rows.append(
+            (
+                name,
+                number(seconds) or row.get("note", ""),
+                relative,
+                tol,
+                number(row.get("excess"), ".0e"),
+                number(row.get("peak_mib"), ".0f"),
+            )
+        )
+    floors = ", ".join(f"{name} {seconds:.3g} s" for name, seconds in case["floors"].items())
+    stop = "defaults" if case["tolerance"] is None else f"excess {case['tolerance']:.0e}"
+    header = ["", "seconds", "ours ÷ it", "tolerance (its default)", "excess", "peak MiB"]
+    n_rows, n_columns = case["shape"]
+    return (
+        f"## {key}\n\n{n_rows} × {n_columns}; stop: {stop}; floors: {floors}; load {case['load']:.1f}\n\n"
+        f"{table(header, rows)}\n"
+    )
+
+
+def heading(results):
+    machine, rates = results["machine"], results["gflops"]
+    versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
+    lines = [
+        f"{results['date']}: {machine['processor']}, {machine['cores']} cores, {results['threads']} threads; "
+        f"{machine['system']}; {versions}; "
+        f"matrix product {rates['float64']:.0f} GFLOP/s float64, {rates['float32']:.0f} float32."
+    ]
+    if results["scale"] != 1.0:
+        lines.append(f"**Scaled to {results['scale']} of the rows: a trial of the runner, not a result.**")
+    return "\n\n".join(lines)
+
+
+def page(results):
+    """Return docs/benchmarks.md."""
+    keys = [*results["cases"], *(key for key in ("loss-kernel", "import", "first-fit") if key in results)]
+    return "\n".join(
+        [
+            "# Benchmarks\n",
+            "Ours and the peers run in turn in one process, on the same threads and the same data; medians. "
+            "Everybody runs at the loosest tolerance at which the objective, computed by the "
+            "benchmark itself, comes within the stated relative excess of a reference optimum. "
+            "`python -m benchmarks` measures, `python -m benchmarks --page docs/benchmarks.md` writes this "
+            "page; `benchmarks/README.md` says how and what was left out.\n",
+            summary(results),
+            *(section(results, key) for key in keys),
+        ]
+    )

@@ -1,0 +1,286 @@
+"""How it is measured: tolerances searched, fits interleaved, floors beside them."""
+
+import argparse
+import contextlib
+import gc
+import json
+import logging
+import os
+import pickle
+import platform
+import re
+import tempfile
+import time
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import threadpoolctl
+from scipy import sparse
+
+from . import THREADS, children, report
+from .cases import CASES
+from .objectives import RESULTS, Judge
+from .peers import OURS, contestants, our_loss_kernel, their_loss_kernel
+
+SLOW = 10.0  # seconds from which three repeats are enough
+BUDGET = 60.0  # seconds after which no tighter tolerance of a contestant is tried
+FIRST_FITS = ("ols-tall", "small", "multinomial", "poisson")  # with the fewest rows
+PACKAGES = (
+    "numpy", "scipy", "numba", "scikit-learn", "scikit-learn-intelex", "glum", "pandas", "threadpoolctl"
+)  # fmt: skip
+
+
+def timed(function, *arguments, number=1):
+    """Return the last result and the seconds of one call."""
+    start = time.perf_counter()
+    for _ in range(number):
+        result = function(*arguments)
+    return result, (time.perf_counter() - start) / number
+
+
+@contextlib.contextmanager
+def fallbacks():
+    """Collect what scikit-learn-intelex says when it hands a fit to scikit-learn instead of oneDAL."""
+    messages, logger = [], logging.getLogger("sklearnex")
+    level, handlers, propagate = logger.level, logger.handlers, logger.propagate
+    handler = logging.Handler()
+    handler.emit = lambda record: messages.append(record.getMessage())
+    logger.handlers, logger.propagate = [handler], False
+    logger.setLevel(logging.INFO)
+    caught = []
+    try:
+        yield caught
+    finally:
+        caught += [m for m in messages if "fallback" in m]
+        logger.handlers, logger.propagate = handlers, propagate
+        logger.setLevel(level)
+
+
+class Tolerances:
+    """How each peer's search on a problem ended, kept on disk by the peer's version; ours is never kept."""
+
+    def __init__(self, folder):
+        self.path = Path(folder) / "tolerances.json"
+        self.rows = json.loads(self.path.read_text()) if self.path.exists() else {}
+
+    def key(self, contestant, judge):
+        return f"{judge.problem} {contestant.name} {metadata.version(contestant.package)}"
+
+    def known(self, contestant, judge):
+        return {} if contestant.name == OURS else self.rows.get(self.key(contestant, judge), {})
+
+    def keep(self, contestant, judge, row):
+        if contestant.name != OURS:
+            self.rows[self.key(contestant, judge)] = dict(row)
+            self.path.write_text(json.dumps(self.rows, indent=1))
+        return row
+
+
+def search(contestant, case, X, y, judge, tolerances):
+    """Fit at ever tighter tolerances until the objective is reached; return the row that is reported."""
+    if reason := contestant.missing(case):
+        return {"note": reason}
+    row, spent, note = {"default_tol": contestant.default_tolerance(case)}, 0.0, "not reached"
+    known, ladder = tolerances.known(contestant, judge), contestant.ladder(case)
+    if "note" in known:
+        return known
+    for tol in ladder[ladder.index(known.get("tol", ladder[0])) :]:
+        with fallbacks() as messages, warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                (coef, intercept), seconds = timed(contestant.fit, case, X, y, tol)
+            except Exception as error:  # a peer's failure is a result too, and is printed as one
+                return row | {"tol": tol, "note": f"fails: {type(error).__name__}: {str(error)[:80]}"}
+        if messages:
+            return {"note": "falls back to scikit-learn"}
+        excess, spent = judge.excess(coef, intercept), spent + seconds
+        row |= {"tol": tol, "excess": excess, "first": seconds}
+        if case.tolerance is None or excess <= case.tolerance:
+            return tolerances.keep(contestant, judge, row)
+        if any(w.category.__name__ == "ConvergenceWarning" for w in caught):
+            break  # it cannot do better: a tighter tolerance would end at the same place
+        if spent > BUDGET:
+            note = f"not reached in {spent:.0f} s"
+            break
+    return tolerances.keep(contestant, judge, row | {"note": note})
+
+
+def interleave(calls, repeats):
+    """Time the calls in turn, starting with another one in each round; return each one's seconds."""
+    seconds, number = {name: [] for name in calls}, {}
+    for name, call in calls.items():
+        if (warm := timed(call)[1]) < SLOW:
+            warm = timed(call)[1]  # the first may have compiled
+        number[name] = max(1, int(0.05 / warm)) if warm < SLOW else 0
+    for i in range(repeats):
+        names = list(calls)
+        for name in names[i % len(names) :] + names[: i % len(names)]:
+            if i < 3 or number[name]:
+                gc.collect()
+                time.sleep(0.02)  # other libraries' threads spin for a while after their work
+                seconds[name].append(timed(calls[name], number=max(1, number[name]))[1])
+    return seconds
+
+
+def measure(case, options, tolerances):
+    """Return all that is reported of one case."""
+    X, y = case.make(options.scale)
+    judge = Judge(case, X, y)
+    result = {
+        "shape": list(X.shape),
+        "tolerance": case.tolerance,
+        "reference": judge.certificate,
+        "load": os.getloadavg()[0],
+        "floors": floors(X),
+        "fits": {},
+    }
+    everybody = {c.name: c for c in contestants(case) if re.search(options.peers, c.name) or c.name == OURS}
+    for name, contestant in everybody.items():
+        result["fits"][name] = search(contestant, case, X, y, judge, tolerances)
+    fits = {name: row for name, row in result["fits"].items() if "note" not in row}
+    del judge
+    calls = {name: partial(everybody[name].fit, case, X, y, row["tol"]) for name, row in fits.items()}
+    for name, seconds in interleave(calls, options.repeats).items():
+        fits[name] |= {"seconds": seconds, "median": median(seconds)}
+    if options.memory:
+        with tempfile.NamedTemporaryFile(dir=RESULTS, suffix=".pickle") as file:
+            pickle.dump((X, y), file, protocol=5)
+            file.flush()
+            for name, row in fits.items():
+                row["peak_mib"] = children.peak_memory(case, name, row["tol"], file.name)
+    return result
+
+
+def floors(X, repeats=3):
+    """Return the least seconds of reading X once and, if dense, of its Gram matrix in chunks."""
+
+    def read(chunk):
+        return chunk @ chunk
+
+    def gram(chunk):
+        return chunk.T @ chunk
+
+    if sparse.issparse(X):
+        work = {"read": (read, np.array_split(X.data, 16)), "read indices": (np.max, [X.indices])}
+    else:
+        X = np.asarray(X)
+        chunks = [X[i : i + 4096] for i in range(0, len(X), 4096)]
+        work = {"read": (read, np.array_split(X.ravel(order="K"), 64)), "gram": (gram, chunks)}
+    seconds = {}
+    with ThreadPoolExecutor(THREADS) as pool, threadpoolctl.threadpool_limits(1):
+        for name, (function, pieces) in work.items():
+            seconds[name] = min(
+                timed(lambda f=function, p=pieces: sum(pool.map(f, p)))[1] for _ in range(repeats)
+            )
+    return seconds
+
+
+def gflops(n=2000):
+    """Return the day's speed of a square matrix product."""
+    rates = {}
+    for dtype in (np.float64, np.float32):
+        A = np.ones((n, n), dtype)
+        rates[np.dtype(dtype).name] = 2e-9 * n**3 / min(timed(np.matmul, A, A)[1] for _ in range(4))
+    return rates
+
+
+def loss_kernels(options):
+    """Return nanoseconds a row of the logistic loss's gradient and Hessian, one thread, a million rows."""
+    rows, n = {}, max(1000, int(1_000_000 * options.scale))
+    for dtype in ("float64", "float32"):
+        rng = np.random.default_rng(0)
+        y, raw = (rng.random(n) < 0.5).astype(dtype), (3.0 * rng.standard_normal(n)).astype(dtype)
+        outputs = {name: np.empty((2, n), dtype) for name in (OURS, "scikit-learn")}
+        calls = {}
+        for name, make in ((OURS, our_loss_kernel), ("scikit-learn", their_loss_kernel)):
+            with contextlib.suppress(ImportError):
+                calls[name] = partial(make(), y, raw, *outputs[name])
+        seconds = interleave(calls, 3 * options.repeats)
+        if len(calls) == 2:
+            np.testing.assert_allclose(*outputs.values(), rtol=1e-3, atol=1e-6)
+        rows[dtype] = {name: 1e9 * median(s) / n for name, s in seconds.items()}
+    return rows
+
+
+def first_fits(options):
+    rows = {}
+    for case in map(CASES.get, FIRST_FITS):
+        names = [c.name for c in contestants(case)[:2] if not c.missing(case)]  # ours, scikit-learn's default
+        rows[case.key] = children.first_fits(case, names, options.repeats)
+    return rows
+
+
+EXTRAS = {
+    "loss-kernel": loss_kernels,
+    "import": lambda options: children.imports(options.repeats),
+    "first-fit": first_fits,
+}
+
+
+def setting(options):
+    """Return what must agree for two runs to belong to one table."""
+    cpuinfo = Path("/proc/cpuinfo")
+    models = re.findall(r"model name\s*: (.*)", cpuinfo.read_text()) if cpuinfo.exists() else []
+    versions = {}
+    for package in PACKAGES:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            versions[package] = metadata.version(package)
+    return {
+        "machine": {
+            "processor": (models or [platform.processor()])[0],
+            "cores": os.cpu_count(),
+            "system": platform.platform(),
+        },
+        "versions": {"python": platform.python_version(), **versions},
+        "threads": THREADS,
+        "scale": options.scale,
+    }
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("cases", nargs="*", metavar="case", help="default: all (see --list)")
+    parser.add_argument("--list", action="store_true", help="print the cases and the contestants")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--peers", default="", metavar="REGEX", help="only these beside ourselves")
+    parser.add_argument("--no-memory", dest="memory", action="store_false", help="skip the peak memory")
+    parser.add_argument("--scale", type=float, default=1.0, help="fewer rows, to try the runner; no results")
+    parser.add_argument("--json", type=Path, default=RESULTS / "latest.json", help="read, extended, written")
+    parser.add_argument("--page", type=Path, help="write the JSON as a Markdown page, and measure nothing")
+    options = parser.parse_args(arguments)
+    keys = [*CASES, *EXTRAS]
+    if unknown := set(options.cases) - set(keys):
+        parser.error(f"unknown cases {sorted(unknown)}; --list prints them")
+    if options.list:
+        for case in CASES.values():
+            print(f"{case.key:24}{', '.join(c.name for c in contestants(case))}")
+        print(*EXTRAS, sep="\n")
+    elif options.page:
+        options.page.write_text(report.page(json.loads(options.json.read_text())))
+    else:
+        run(options, [key for key in keys if not options.cases or key in options.cases])
+
+
+def run(options, keys):
+    RESULTS.mkdir(exist_ok=True)
+    results = {**setting(options), "gflops": gflops(), "cases": {}}
+    if options.json.exists():
+        before = json.loads(options.json.read_text())
+        if all(before.get(name) == value for name, value in setting(options).items()):
+            results = before
+    tolerances = Tolerances(RESULTS)
+    warnings.simplefilter("ignore")  # a fit that stops early is judged by its objective
+    for key in keys:
+        results["date"] = time.strftime("%Y-%m-%d")
+        if key in CASES:
+            results["cases"][key] = measure(CASES[key], options, tolerances)
+        else:
+            results[key] = EXTRAS[key](options)
+        options.json.write_text(json.dumps(results, indent=1))
+        print(report.section(results, key), flush=True)
+    print(report.summary(results))

@@ -1,0 +1,331 @@
+r"""The objective of linear models: the mean loss of X w + b, plus half a squared norm.
+
+.. math::
+    F(w, b) = \frac{1}{\sum_i s_i} \sum_i s_i\,\ell(y_i, x_i^T w + b)
+              + \frac{\alpha}{2} \lVert w \rVert^2 + \frac{\beta}{2} b^2
+
+with sample weights `s` and, for the few solvers that penalise the intercept, :math:`\beta`.  With K
+outputs `w` has K rows.  The flat vector of the optimisers is ``[w, b]``, or K such rows in a row.
+Derivation: docs/derivations/linear-models.md.
+"""
+
+from typing import Any
+
+import numpy as np
+from scipy.linalg.lapack import dtrtrs
+
+from ..losses import pointwise
+from .design import Design
+
+GRAM_COLUMNS = 300  # the most for which a Gram matrix is worth its cost as a preconditioner
+NEWTON_STEPS = 30  # for the intercept alone
+
+
+class Scaling:
+    """A factor L for which :math:`LL^T` is near the Hessian: preconditions conjugate gradients.
+
+    All K outputs share one Gram matrix of [X, 1], weighted by their mean curvature, and each scales it by
+    its own; with many columns its diagonal stands for it.
+    """
+
+    def __init__(self, objective, h):
+        design, p = objective.design, objective.p
+        self._keep = p + objective.intercept
+        of_output = h.sum(axis=0, dtype=np.float64)
+        mean = np.ascontiguousarray(h.mean(axis=1))
+        self._root = np.sqrt(np.where(of_output > 0, of_output / max(of_output.mean(), 1e-300), 1.0))
+        penalty = np.r_[np.full(p, objective.l2), objective.l2_intercept][: self._keep]
+        self._dense = p <= GRAM_COLUMNS and p < objective.n
+        gram = objective.factor * design.bordered_gram(mean, diagonal=not self._dense)
+        if self._dense:
+            gram = gram[: self._keep, : self._keep] + np.diag(penalty)
+            gram[np.diag_indices_from(gram)] += 1e-10 * np.diag(gram).max(initial=1e-300)
+            self._factor = np.linalg.cholesky(gram)
+        else:
+            gram = gram[: self._keep] + penalty
+            self._factor = np.sqrt(np.maximum(gram, 1e-10 * gram.max(initial=1e-300)))
+
+    def solve(self, vector):
+        """:math:`L^{-1} v`."""
+        return self._solve(vector, 0)
+
+    def solve_transposed(self, vector):
+        """:math:`L^{-T} v`."""
+        return self._solve(vector, 1)
+
+    def _solve(self, vector, transposed):
+        rows = vector.reshape(-1, self._keep) / self._root[:, None]
+        if not self._dense:
+            return (rows / self._factor).ravel()
+        return dtrtrs(self._factor, rows.T, lower=1, trans=transposed)[0].T.ravel()
+
+
+class LinearObjective:
+    r"""F and its derivatives, in one pass over the rows of X each.
+
+    Parameters
+    ----------
+    loss : Loss
+    X : Design, ndarray or sparse array of shape (n, p)
+    y : ndarray of shape (n,)
+        Targets in the loss's domain; class indices for losses of several outputs.
+    weight : ndarray of shape (n,), optional
+        Non-negative, not all zero.
+    l2, l2_intercept : float
+        Strengths :math:`\alpha` and :math:`\beta` of the penalty.
+    intercept : bool
+        Whether `b` is free.
+    n_outputs : int, optional
+        K, for losses over rows of K raws.
+    """
+
+    def __init__(
+        self,
+        loss,
+        X,
+        y,
+        weight=None,
+        *,
+        l2=0.0,
+        l2_intercept=0.0,
+        intercept=True,
+        n_outputs=None,
+        n_threads=1,
+    ):
+        self.loss = loss
+        self.design = X if isinstance(X, Design) else Design(X, n_threads)
+        self.n, self.p = self.design.shape
+        self.n_threads = self.design.n_threads
+        self.y = np.ascontiguousarray(y, self.design.dtype)
+        total = float(self.n) if weight is None else float(np.sum(weight, dtype=np.float64))
+        self.total_weight = total
+        # normalised once, so that every sum over rows is a mean; without weights the mean is one factor
+        self.weight = None if weight is None else np.ascontiguousarray(weight / total, self.design.dtype)
+        self.factor = 1.0 / total if weight is None else 1.0
+        self.l2, self.l2_intercept, self.intercept = float(l2), float(l2_intercept), bool(intercept)
+        self.n_outputs = n_outputs
+        self.convex = bool(loss.convex)
+        self.noise = (64 if self.design.dtype == np.float64 else 4) * float(np.finfo(self.design.dtype).eps)
+        self.size = (self.p + self.intercept) * (n_outputs or 1)
+        self._last: tuple[Any, ...] = (None, None)  # (x, raw): solvers ask for H where they asked for g
+
+    def with_rows(self, X, y, weight):
+        """The same loss and penalty over other rows."""
+        return LinearObjective(
+            self.loss,
+            X,
+            y,
+            weight,
+            l2=self.l2,
+            l2_intercept=self.l2_intercept,
+            intercept=self.intercept,
+            n_outputs=self.n_outputs,
+            n_threads=self.n_threads,
+        )
+
+    # ------------------------------------------------------------------------------- the flat vector
+
+    def unpack(self, x):
+        """`(coef, intercept)` as views of x: shapes (p,) and (), or (K, p) and (K,)."""
+        rows = x if self.n_outputs is None else x.reshape(self.n_outputs, -1)
+        if self.intercept:
+            return rows[..., : self.p], rows[..., self.p]
+        return rows, np.zeros(rows.shape[:-1])
+
+    def pack(self, coef, intercept=0.0):
+        """The flat vector of `coef` and `intercept`."""
+        coef = np.asarray(coef, np.float64)
+        if not self.intercept:
+            return coef.ravel().copy()
+        intercept = np.broadcast_to(np.asarray(intercept, np.float64), coef.shape[:-1])
+        return np.concatenate([coef, intercept[..., None]], axis=-1).ravel()
+
+    def start(self):
+        """Zero coefficients, and the intercept that is best for them."""
+        coef = np.zeros((self.p,) if self.n_outputs is None else (self.n_outputs, self.p))
+        if not self.intercept or self.n_outputs is not None or self.l2_intercept:
+            return self.pack(coef)
+        best = self.loss.minimiser(self.y, self.weight)
+        return self.pack(coef, best)
+
+    # -------------------------------------------------------------------------- F and its derivatives
+
+    def value(self, x):
+        coef, intercept = self._typed(x)
+        raw = self._fresh_raw()
+
+        def part(blocks):
+            total = 0.0
+            for block in blocks:
+                rows = slice(block.start, block.stop)
+                raw[rows] = block.times(coef.T) + intercept
+                total += self._sum(pointwise.value(self.loss, self.y[rows], raw[rows], self._weights(rows)))
+            return [total]
+
+        total = self.design.reduce(part)[0]
+        self._last = (x.copy(), raw)
+        return total * self.factor + self._penalty(x)
+
+    def value_gradient(self, x):
+        """F and its gradient, in one pass over X."""
+        coef, intercept = self._typed(x)
+        raw = self._fresh_raw()
+
+        def part(blocks):
+            value, gradient = 0.0, np.zeros((self.n_outputs or 1, self.p + 1))
+            for block in blocks:
+                rows = slice(block.start, block.stop)
+                raw[rows] = block.times(coef.T) + intercept
+                v, g = pointwise.value_gradient(self.loss, self.y[rows], raw[rows], self._weights(rows))
+                value += self._sum(v)
+                self._add_gradient(gradient, block, g)
+            return [value, gradient]
+
+        value, gradient = self.design.reduce(part)
+        self._last = (x.copy(), raw)
+        return value * self.factor + self._penalty(x), self._finish_gradient(gradient, x)
+
+    def hessian(self, x):
+        """The symmetric matrix of second derivatives, in the order of the flat vector.
+
+        Block (k, m) of K outputs is the Gram matrix of [X, 1] weighted by the second derivative of the
+        loss in raws k and m.
+        """
+        raw, p, K = self.raw(x), self.p, self.n_outputs or 1
+
+        def part(blocks):
+            total = np.zeros((K, p + 1, K, p + 1))
+            for block in blocks:
+                rows = slice(block.start, block.stop)
+                for k, m, h in self._curvatures(rows, raw[rows]):
+                    total[k, :p, m, :p] += block.gram(h)
+                    total[k, p, m, :p] += block.transposed_times(h)
+                    total[k, p, m, p] += self._sum(h)
+            return [total]
+
+        H = self.design.reduce(part)[0] * self.factor
+        diagonal = np.arange(p)
+        for k in range(K):
+            for m in range(k + 1):
+                H[k, :p, m, p] = H[k, p, m, :p]
+                H[m, :, k, :] = H[k, :, m, :]
+            H[k, diagonal, k, diagonal] += self.l2
+            H[k, p, k, p] += self.l2_intercept
+        keep = p + self.intercept
+        return H[:, :keep, :, :keep].reshape(self.size, self.size)
+
+    def minimise_intercept(self, x):
+        """`x` with the free intercepts at their best for its coefficients; no pass over X.
+
+        Newton's method on K numbers, as long as it lowers F, or within rounding its slope.
+        """
+        if not self.intercept or self.l2_intercept or not self.convex:
+            return x
+        raw, K = self.raw(x), self.n_outputs or 1
+        best, shift, lowest, flattest = np.zeros(K), np.zeros(K), np.inf, np.inf
+        for _ in range(NEWTON_STEPS):
+            moved = raw + (shift if self.n_outputs else shift[0]).astype(raw.dtype)
+            v, g = pointwise.value_gradient(self.loss, self.y, moved, self.weight, n_threads=self.n_threads)
+            value, gradient = self._sum(v), np.sum(g, axis=0, dtype=np.float64).reshape(K)
+            slope, rounding = np.abs(gradient).max(), 1e-12 * abs(lowest)
+            if not (value < lowest or (value <= lowest + rounding and slope < 0.5 * flattest)):
+                break
+            best, lowest, flattest = shift, value, slope
+            H = np.zeros((K, K))
+            for k, m, h in self._curvatures(slice(None), moved):
+                H[k, m] = H[m, k] = self._sum(h)
+            shift = shift - np.linalg.lstsq(H, gradient, rcond=None)[0]
+        coef, intercept = self.unpack(x)
+        return self.pack(coef, intercept + (best if self.n_outputs else best[0]))
+
+    def hessian_product(self, x):
+        """The function `v -> H(x) v`."""
+        raw = self.raw(x)
+        if self.n_outputs is None:
+            h = pointwise.gradient_hessian(self.loss, self.y, raw, self.weight, n_threads=self.n_threads)[1]
+
+        def product(v):
+            coef, intercept = self._typed(v)
+
+            def part(blocks):
+                total = np.zeros((self.n_outputs or 1, self.p + 1))
+                for block in blocks:
+                    rows = slice(block.start, block.stop)
+                    direction = block.times(coef.T) + intercept
+                    if self.n_outputs is None:
+                        weighted = h[rows] * direction
+                    else:
+                        weighted = pointwise.hessian_product(
+                            self.loss, self.y[rows], raw[rows], direction, self._weights(rows)
+                        )
+                    self._add_gradient(total, block, weighted)
+                return [total]
+
+            return self._finish_gradient(self.design.reduce(part)[0], v)
+
+        return product
+
+    def scaling(self, x):
+        """Variables in which the Hessian at `x` is near the identity (see :class:`Scaling`)."""
+        h = pointwise.gradient_hessian(self.loss, self.y, self.raw(x), self.weight, n_threads=self.n_threads)[
+            1
+        ].reshape(self.n, -1)
+        return Scaling(self, np.maximum(h, 0.0))
+
+    def raw(self, x):
+        """`X w + b`; remembered for the last x."""
+        if self._last[0] is None or not np.array_equal(self._last[0], x):
+            coef, intercept = self._typed(x)
+            self._last = (x.copy(), self.design.times(coef.T) + intercept)
+        return self._last[1]
+
+    # ------------------------------------------------------------------------------------------ parts
+
+    def _typed(self, x):
+        coef, intercept = self.unpack(x)
+        return coef.astype(self.design.dtype), np.asarray(intercept, self.design.dtype)
+
+    def _curvatures(self, rows, raw):
+        """`(k, m, h)` for k >= m: each row's second derivative of the loss in its raws k and m."""
+        y, weight = self.y[rows], self._weights(rows)
+        if self.n_outputs is None:
+            yield 0, 0, pointwise.gradient_hessian(self.loss, y, raw, weight)[1]
+            return
+        for k in range(self.n_outputs):
+            unit = np.zeros_like(raw)
+            unit[:, k] = 1
+            column = pointwise.hessian_product(self.loss, y, raw, unit, weight)
+            for m in range(k + 1):
+                yield k, m, np.ascontiguousarray(column[:, m])
+
+    def _fresh_raw(self):
+        shape = (self.n,) if self.n_outputs is None else (self.n, self.n_outputs)
+        return np.empty(shape, self.design.dtype)
+
+    def _weights(self, rows):
+        return None if self.weight is None else self.weight[rows]
+
+    @staticmethod
+    def _sum(array):
+        return float(np.sum(array, dtype=np.float64))
+
+    def _add_gradient(self, total, block, g):
+        total[:, : self.p] += block.transposed_times(g).T
+        total[:, self.p] += np.sum(g, axis=0, dtype=np.float64)
+
+    def _finish_gradient(self, total, x):
+        keep = self.p + self.intercept
+        gradient = total[:, :keep] * self.factor
+        rows = x.reshape(gradient.shape)
+        gradient[:, : self.p] += self.l2 * rows[:, : self.p]
+        if self.intercept:
+            gradient[:, self.p] += self.l2_intercept * rows[:, self.p]
+        return gradient.ravel()
+
+    def _penalty(self, x):
+        if self.l2 == 0.0 and self.l2_intercept == 0.0:
+            return 0.0
+        coef, intercept = self.unpack(x)
+        return 0.5 * self.l2 * float(np.vdot(coef, coef)) + 0.5 * self.l2_intercept * float(
+            np.vdot(intercept, intercept)
+        )

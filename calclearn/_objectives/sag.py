@@ -1,0 +1,210 @@
+r"""Stochastic average gradients of linear models: SAG and SAGA, compiled.
+
+What is minimised is F of :class:`.linear.LinearObjective`.  A table keeps for each row the slope of its loss
+(K slopes with K outputs) when it was last drawn.  A step draws a row i, renews its slope, and follows
+
+.. math::
+    \tilde g = c\,\Delta_i\,(x_i, 1) + \frac1n \sum_j s_j\,(x_j, 1) + \alpha\,(w, 0),
+
+where :math:`s_j` are the slopes of the table, i's renewed, and :math:`\Delta_i` is the change of i's.  With
+`c = 0` that is SAG; with :math:`c = 1 - 1/n` the estimate is unbiased, and that is SAGA.  The table starts
+exact, from one pass over all rows.
+
+Between two draws that touch a column its average gradient stays the same, so its steps are taken together
+when it is touched next: a step costs as much as its row has entries, also where X is sparse.  With
+`w = scale · v` the penalty shrinks the scale alone, and `travelled` adds up the lengths of steps in v.
+
+Source: Schmidt, Le Roux and Bach (2017), *Minimizing finite sums with the stochastic average gradient*,
+sections 4.1 and 4.2 for the table, the exact penalty and the deferred steps; Defazio, Bach and Lacoste-Julien
+(2014), *SAGA*, equation (1).
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import types
+from numba.extending import overload
+
+from .._runtime.jit import kernel
+from ..losses import pointwise
+from ..optimize._descent import iterate
+from ..optimize._stopping import Stopping
+from .epochs import ENTRIES, _input, _rows, add_row, row_dot
+from .linear import LinearObjective
+
+# the largest second derivative of a loss; the largest eigenvalue of its Hessian, for K outputs
+CURVATURE = {"squared_error": 1.0, "log_loss": 0.25, "multinomial_log_loss": 0.5}
+SMALLEST_SCALE = 1e-6  # then v is written out: 1 / scale must not lose digits
+EPS = float(np.finfo(np.float64).eps)
+
+
+class Problem(NamedTuple):
+    """What stays the same from step to step."""
+
+    X: Any  # ndarray of shape (n, p), or CSR
+    y: np.ndarray
+    weight: np.ndarray  # of mean 1 over the rows that are drawn
+    p: int
+    share: float  # 1 / number of those rows
+    step: float
+    decay: float  # of the coefficients in a step: 1 - step * alpha
+    intercept_decay: float
+    correction: float  # c
+
+
+class Walk(NamedTuple):
+    """What changes: `[w, b]` of each output, the average gradient of the losses, the table of slopes."""
+
+    x: np.ndarray  # (K, p) or (K, p + 1)
+    average: np.ndarray
+    slopes: np.ndarray  # (n, K)
+
+
+# ------------------------------------------------------------------------------- steps that were deferred
+
+
+def _settle_dense(X, i, travelled, settled, average, v):
+    for k in range(v.shape[0]):
+        for j in range(X.shape[1]):
+            v[k, j] -= (travelled - settled[j]) * average[k, j]
+    settled[:] = travelled
+
+
+def _settle_sparse(X, i, travelled, settled, average, v):
+    for e in range(X.indptr[i], X.indptr[i + 1]):
+        j = X.indices[e]
+        for k in range(v.shape[0]):
+            v[k, j] -= (travelled - settled[j]) * average[k, j]
+        settled[j] = travelled
+
+
+def settle_row(X, i, travelled, settled, average, v):
+    """Take the steps that the columns of row `i` have not taken yet."""
+    (_settle_dense if isinstance(X, np.ndarray) else _settle_sparse)(X, i, travelled, settled, average, v)
+
+
+@overload(settle_row)
+def _(X, i, travelled, settled, average, v):
+    return _settle_dense if isinstance(X, types.Array) else _settle_sparse
+
+
+@kernel
+def _settle(scale, travelled, settled, average, x):
+    """Take the steps of all columns, and write out the coefficients."""
+    for j in range(settled.shape[0]):
+        for k in range(x.shape[0]):
+            x[k, j] = scale * (x[k, j] - (travelled - settled[j]) * average[k, j])
+    settled[:] = 0.0
+
+
+# ------------------------------------------------------------------------------------------- the kernel
+
+
+@kernel
+def _walk(loss, problem, walk, order, second):
+    """A step for each row in `order`; `second` is None for a loss of one output, else room for K numbers."""
+    X, y, weight, p, share, step, decay, intercept_decay, correction = problem
+    x, average, slopes = walk
+    K, intercept = x.shape[0], x.shape[1] > p
+    raw, slope, settled = np.empty(K), np.empty(K), np.zeros(p)
+    scale, travelled = 1.0, 0.0
+    for i in order:
+        settle_row(X, i, travelled, settled, average, x)
+        for k in range(K):
+            raw[k] = scale * row_dot(X, i, x[k]) + (x[k, p] if intercept else 0.0)
+        if second is None:
+            slope[0] = loss.derivatives(y[i], raw[0])[0]
+        else:
+            loss.derivatives_row(y[i], raw, slope, second)
+        scale *= decay
+        for k in range(K):
+            change = weight[i] * slope[k] - slopes[i, k]
+            slopes[i, k] += change
+            add_row(X, i, share * change, average[k])
+            if correction > 0.0:
+                add_row(X, i, -step / scale * correction * change, x[k])
+            if intercept:
+                average[k, p] += share * change
+                x[k, p] = intercept_decay * x[k, p] - step * (correction * change + average[k, p])
+        travelled += step / scale
+        if scale < SMALLEST_SCALE:
+            _settle(scale, travelled, settled, average, x)
+            scale, travelled = 1.0, 0.0
+    _settle(scale, travelled, settled, average, x)
+
+
+# -------------------------------------------------------------------------------------------- the epochs
+
+
+def run_sag(
+    objective: LinearObjective,
+    x0,
+    *,
+    rng,
+    saga=False,
+    tol=1e-6,
+    max_iter=100,
+    progress=None,
+    sampling="replace",
+    c=None,
+):
+    weight = np.full(objective.n, 1.0 / objective.n) if objective.weight is None else objective.weight
+    drawn = np.flatnonzero(weight)
+    n = len(drawn)
+    weight = n * weight.astype(np.float64)
+    step = _step(objective, weight, n, saga) * (c or 1)
+    K = objective.n_outputs
+    problem = Problem(
+        _rows(objective.design.X),
+        _input(objective.y),
+        _input(weight),
+        objective.p,
+        1.0 / n,
+        step,
+        max(1.0 - step * objective.l2, EPS),
+        1.0 - step * objective.l2_intercept,
+        1.0 - 1.0 / n if saga else 0.0,
+    )
+    loss, second = objective.loss.at(np.float64), None if K is None else np.empty(K)
+    stride = _rows_to_a_call(objective)
+    table = []
+
+    def advance(x, gradient):
+        if not table:
+            slopes = pointwise.gradient(
+                objective.loss, objective.y, objective.raw(x), n_threads=objective.n_threads
+            )
+            table.append(weight[:, None] * slopes.reshape(objective.n, -1))
+            average = gradient.reshape(K or 1, -1).copy()
+            rows = x.reshape(average.shape)
+            average[:, : objective.p] -= objective.l2 * rows[:, : objective.p]
+            average[:, objective.p :] -= objective.l2_intercept * rows[:, objective.p :]
+            table.append(average)
+        slopes, average = table
+        x = x.copy()
+        walk = Walk(x.reshape(average.shape), average, slopes)
+        if sampling == "replace":
+            order = _input(rng.choice(drawn, n), np.int64)
+        else:
+            order = _input(rng.permutation(drawn), np.int64)
+        for first in range(0, n, stride):
+            _walk(loss, problem, walk, order[first : first + stride], second)
+        return x
+
+    return iterate(objective, x0, advance, Stopping(tol, max_iter), progress)
+
+
+def _step(objective, weight, n, saga):
+    X = objective.design.X
+    if objective.design.sparse:
+        norms = np.asarray(X.power(2).sum(axis=1), np.float64).ravel()
+    else:
+        norms = np.einsum("ij,ij->i", X, X, dtype=np.float64)
+    steepest = CURVATURE[objective.loss.name] * np.max(weight * (norms + objective.intercept))
+    L = max(steepest + objective.l2, float(np.finfo(np.float64).tiny))
+    return max(1.0 / (3.0 * L), 0.5 / (L + objective.l2 * n)) if saga else 1.0 / L
+
+
+def _rows_to_a_call(objective):
+    entries = objective.design.X.nnz / max(objective.n, 1) if objective.design.sparse else objective.p
+    return max(1, int(ENTRIES / ((objective.n_outputs or 1) * (1.0 + entries))))

@@ -1,0 +1,147 @@
+"""What the estimators share with scikit-learn: fitting, progress, threads and warnings.
+
+Everything experimental or private of scikit-learn that the package touches is touched here.
+"""
+
+import functools
+import warnings
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator, _fit_context
+from sklearn.callback import CallbackSupportMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import _check_sample_weight, check_consistent_length, validate_data
+
+from ._runtime.threads import thread_count
+from .optimize import explain
+from .optimize._stopping import CALLBACK
+
+__all__ = [
+    "CalculusEstimator",
+    "Integral",
+    "Interval",
+    "Real",
+    "StrOptions",
+    "check_consistent_length",
+    "check_weights",
+    "fitting",
+    "thread_count",
+    "validate_data",
+]
+
+
+def fitting(fit):
+    """Decorate a ``fit``: validate parameters, run callbacks, and keep the old state if it fails.
+
+    The callbacks hear of the end of the fit here, where the fitted attributes are all there.
+    """
+
+    @functools.wraps(fit)
+    def restoring(self, *args, **kwargs):
+        before = dict(self.__dict__)
+        try:
+            fitted = fit(self, *args, **kwargs)
+            progress = self.__dict__.pop("_progress_of_fit", None)
+            if progress is not None:
+                progress.end()
+            return fitted
+        except BaseException:
+            # the callbacks' own bookkeeping is left to the decorator around this one
+            kept = {k: v for k, v in self.__dict__.items() if k.startswith(("_callback", "_skl_callback"))}
+            self.__dict__.clear()
+            self.__dict__.update(before | kept)
+            raise
+
+    return _fit_context(prefer_skip_nested_validation=True)(restoring)
+
+
+class CalculusEstimator(CallbackSupportMixin, BaseEstimator):
+    """Base of the estimators: scikit-learn's, with progress and honest warnings."""
+
+    def _progress(self, max_iter, reconstruct=None, *, X=None, y=None):
+        """What a solver calls after each iteration: callbacks and ``verbose``."""
+        return Progress(self, max_iter, reconstruct, X, y)
+
+    def _check_warm_start(self, n_features, n_targets=None):
+        """Raise a ValueError if the previous fit, from which to start, was of another shape."""
+        previous = (*([] if n_targets is None else [n_targets]), n_features)
+        if np.shape(self.coef_) != previous:
+            raise ValueError(
+                f"warm_start=True starts from the previous fit, whose coef_ has shape {np.shape(self.coef_)}; "
+                f"these data need {previous}: use warm_start=False, or a clone of the estimator"
+            )
+
+    def _warn_unless_converged(self, optimality, hint="") -> None:
+        """A ConvergenceWarning that says why the solver stopped and how far it was."""
+        if optimality.converged is not False or optimality.reason == CALLBACK:  # which was asked for
+            return
+        norm = optimality.gradient_norm
+        distance = "" if norm is None else f" The largest component of the gradient is {norm:.3g}."
+        warnings.warn(
+            f"{type(self).__name__} did not converge after {optimality.n_iter} iterations "
+            f"({optimality.reason}). {explain(optimality.reason)}{distance} {hint}".rstrip(),
+            ConvergenceWarning,
+            stacklevel=5,  # the line that called fit: three decorators lie between
+        )
+
+
+class Progress:
+    """Reports each iteration to scikit-learn's callbacks, and prints when ``verbose`` is set.
+
+    Used as a context manager around the whole fit; called as ``progress(iteration, value, x)`` by the
+    solvers.  A callback that answers True stops the solver.
+    """
+
+    def __init__(self, estimator, max_iter, reconstruct, X, y):
+        self._estimator, self._reconstruct = estimator, reconstruct
+        self._data = {"X": X, "y": y}
+        self._verbose = int(getattr(estimator, "verbose", 0))
+        self._context = None
+        if hasattr(estimator, "_skl_callbacks") or hasattr(estimator, "_parent_callback_ctx"):
+            self._context = estimator._init_callback_context(max_subtasks=max(1, max_iter) + 1)
+            estimator._progress_of_fit = self  # until `fitting` has ended it
+
+    @property
+    def listening(self) -> bool:
+        """Whether anybody hears: else a solver may leave it out."""
+        return bool(self._verbose or (self._context is not None and self._context._callbacks))
+
+    def __enter__(self):
+        if self._context is not None:
+            self._context.call_on_fit_task_begin(estimator=self._estimator, **self._data)
+        return self
+
+    def __exit__(self, kind, error, traceback):
+        """Nothing: the fit ends when its attributes are set."""
+
+    def end(self):
+        """Tell the callbacks that the estimator is fitted."""
+        self._context.call_on_fit_task_end(
+            estimator=self._estimator, reconstruction_attributes={}, **self._data
+        )
+
+    def __call__(self, iteration, value, x=None):
+        if self._verbose:
+            print(f"{type(self._estimator).__name__} iteration {iteration}: objective {value:.10g}")
+        if self._context is None or not self._context._callbacks:
+            return False
+        task = self._context.subcontext(task_name="iteration")
+        attributes = None if self._reconstruct is None or x is None else self._reconstruct(x)
+        task.call_on_fit_task_begin(
+            estimator=self._estimator, reconstruction_attributes=attributes, **self._data
+        )
+        return task.call_on_fit_task_end(
+            estimator=self._estimator, reconstruction_attributes=attributes, **self._data
+        )
+
+
+def check_weights(sample_weight, X, *, dtype=np.float64):
+    """Sample weights of shape (n,): non-negative, finite, not all zero; None stays None."""
+    if sample_weight is None:
+        return None
+    weight = _check_sample_weight(sample_weight, X, dtype=dtype, ensure_non_negative=True)
+    if not weight.sum() > 0:
+        raise ValueError("sample_weight: all weights are zero, at least one must be positive")
+    return weight

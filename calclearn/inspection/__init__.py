@@ -1,0 +1,1 @@
+"""Pictures and checks of losses and of fitted estimators."""

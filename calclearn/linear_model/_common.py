@@ -1,0 +1,172 @@
+"""What the linear estimators share: solvers by shape, the certificate, and sparse coefficients."""
+
+import dataclasses
+
+import numpy as np
+import scipy.linalg
+import scipy.sparse.linalg
+from sklearn.utils.validation import check_is_fitted
+
+from .._objectives.linear import LinearObjective
+from .._objectives.reduction import FewerColumns, fewer_rows
+from .._runtime.threads import blas_threads
+from ..optimize import LBFGS, Newton, NewtonCG, Optimality
+from ..optimize._optimality import max_norm
+from ..optimize._stopping import GRADIENT
+
+NEWTON_COLUMNS = 1200  # beyond, a Hessian costs more than the gradients it saves
+CURVATURE_SIZE = 2500  # beyond, the smallest eigenvalue is found by Lanczos' iteration
+SMALL_SIZE = 150  # of several outputs: up to here a dense Hessian is the quickest
+MARGIN = 1e-2  # "auto" aims below tol: one more step of a Newton method is cheap
+SUBSAMPLE = 10  # Newton's method starts from the optimum of every tenth row ...
+ROWS_PER_COLUMN = 50  # ... where those are this many to a column: near enough for it to pay
+SOLVERS = {"lbfgs": LBFGS, "newton-cg": NewtonCG, "newton-cholesky": Newton}
+
+
+def solver_for(objective: LinearObjective) -> str:
+    """The fastest solver for an objective of this shape."""
+    if objective.n_outputs is not None:
+        return "newton-cholesky" if objective.size <= SMALL_SIZE else "newton-cg"
+    columns = 200 if objective.design.sparse else NEWTON_COLUMNS
+    return "newton-cholesky" if objective.p <= columns else "newton-cg"
+
+
+def minimise(objective: LinearObjective, solver: str, start, *, tol, max_iter, progress=None):
+    """Minimise by the solver called `solver`, or for "auto" by the fastest for this shape.
+
+    "auto" may take a smaller problem first: in as many columns as rows where those are fewer, or in a
+    sample of rows that gives Newton's method its start.
+
+    Returns
+    -------
+    (Solution, ndarray)
+        The solution, and the parameters to keep: those with the free intercepts at their best.
+    """
+    if progress is not None and not progress.listening:
+        progress = None
+    if solver == "liblinear":  # its primal method is Newton's in a trust region (Lin, Weng and Keerthi, 2008)
+        solver = solver_for(objective)
+    if solver != "auto":
+        # products with X are shared between our own threads; for what is left BLAS's cost more than they gain
+        with blas_threads(1):
+            solution = SOLVERS[solver](tol=tol, max_iter=max_iter).minimise(objective, start, progress)
+            return solution, objective.minimise_intercept(solution.x)
+    # "auto": aim lower, and count what the caller asked for
+    aim = MARGIN * tol
+    solution, x = _fastest(objective, start, aim, max_iter, progress)
+    if not solution.converged and solution.gradient_norm <= tol:
+        solution = dataclasses.replace(solution, converged=True, reason=GRADIENT)
+    return solution, x
+
+
+def _fastest(objective, start, tol, max_iter, progress):
+    if not objective.design.sparse and objective.p > objective.n and objective.l2 > 0 and objective.convex:
+        columns = FewerColumns(objective)
+        lifted = progress and (lambda i, value, x: progress(i, value, columns.lift(x)))
+        solution, x = _fastest(columns.small, columns.project(start), tol, max_iter, lifted)
+        return solution, columns.lift(x)
+    name = solver_for(objective)
+    if name == "newton-cholesky" and _can_sample(objective):
+        sample = fewer_rows(objective, SUBSAMPLE)
+        with blas_threads(1):
+            start = Newton(tol=max(tol, 1e-4), max_iter=20).minimise(sample, start).x
+    return minimise(objective, name, start, tol=tol, max_iter=max_iter, progress=progress)
+
+
+def _can_sample(objective) -> bool:
+    enough = objective.n >= SUBSAMPLE * ROWS_PER_COLUMN * objective.size
+    return objective.convex and not objective.design.sparse and enough
+
+
+def certify(objective: LinearObjective, solution, x, *, scale=1.0) -> Optimality:
+    r"""How far `x` is from the optimum, computed from the problem.
+
+    With a convex loss and a penalty on the coefficients, F is strongly convex in them after the free
+    intercept is minimised away, hence :math:`F - F^* \le \|g\|^2 / 2\alpha`
+    (docs/derivations/linear-models.md).
+
+    Parameters
+    ----------
+    objective : LinearObjective
+    solution : Solution
+        For its number of iterations and its reason to stop, nothing else.
+    x : ndarray of shape (size,)
+        The parameters that the estimator keeps; the intercept minimised, where it is free.
+    scale : float
+        The estimator's documented objective is `scale` times F.
+
+    Returns
+    -------
+    Optimality
+    """
+    value, gradient = objective.value_gradient(x)
+    bound, details = None, {}
+    if objective.convex and objective.l2 > 0:
+        strength = objective.l2
+        if objective.intercept and objective.l2_intercept:
+            strength = min(strength, objective.l2_intercept)
+        bound = scale * float(gradient @ gradient) / (2.0 * strength)
+    elif objective.convex:
+        details = _newton_decrement(objective, x, gradient)
+    else:
+        details = _smallest_curvature(objective, x)
+    return Optimality(
+        objective=scale * value,
+        gradient_norm=scale * max_norm(gradient),
+        suboptimality_bound=bound,
+        n_iter=solution.n_iter,
+        converged=solution.converged,
+        reason=solution.reason,
+        details=details,
+    )
+
+
+def _newton_decrement(objective, x, gradient):
+    """The square root of gᵀH⁻¹g: half its square estimates the distance to the optimum."""
+    if objective.size > CURVATURE_SIZE:
+        return {}
+    step = scipy.linalg.lstsq(objective.hessian(x), gradient, lapack_driver="gelsy")[0]
+    return {"newton_decrement": float(np.sqrt(max(0.0, gradient @ step)))}
+
+
+def _smallest_curvature(objective, x):
+    """The Hessian's smallest eigenvalue: not negative at a local minimum."""
+    if objective.size <= CURVATURE_SIZE:
+        smallest = scipy.linalg.eigvalsh(objective.hessian(x), subset_by_index=(0, 0))[0]
+    else:
+        product = scipy.sparse.linalg.LinearOperator(
+            (objective.size,) * 2, matvec=objective.hessian_product(x), dtype=np.float64
+        )
+        smallest = scipy.sparse.linalg.eigsh(
+            product, k=1, which="SA", v0=np.ones(objective.size), return_eigenvectors=False
+        )[0]
+    return {"smallest_curvature": float(smallest)}
+
+
+class SparseCoefMixin:
+    """``sparsify`` and ``densify``, as scikit-learn's linear models have them."""
+
+    def densify(self):
+        """Make ``coef_`` a dense array, as it is after ``fit``.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+        """
+        check_is_fitted(self)
+        if scipy.sparse.issparse(self.coef_):
+            self.coef_ = self.coef_.toarray()
+        return self
+
+    def sparsify(self):
+        """Make ``coef_`` a sparse CSR matrix: smaller where most coefficients are zero.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+        """
+        check_is_fitted(self)
+        self.coef_ = scipy.sparse.csr_matrix(self.coef_)
+        return self

@@ -1,0 +1,378 @@
+"""Logistic regression: the log loss, binary or multinomial, under an L2 penalty."""
+
+import warnings
+from typing import ClassVar
+
+import numpy as np
+from scipy.special import expit, log_expit, log_softmax, softmax
+from sklearn.base import ClassifierMixin
+from sklearn.utils import compute_class_weight
+from sklearn.utils._param_validation import Hidden
+from sklearn.utils.extmath import safe_sparse_dot
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted
+
+from .._objectives.linear import LinearObjective
+from ..base import (
+    CalculusEstimator,
+    Integral,
+    Interval,
+    Real,
+    StrOptions,
+    check_weights,
+    fitting,
+    thread_count,
+    validate_data,
+)
+from ..losses import get_loss
+from ._common import SparseCoefMixin, certify, minimise
+
+SOLVERS = ("auto", "lbfgs", "liblinear", "newton-cg", "newton-cholesky", "sag", "saga")
+
+
+class LogisticRegression(ClassifierMixin, SparseCoefMixin, CalculusEstimator):
+    r"""Logistic regression, binary or multinomial.
+
+    Minimises, over coefficients `w` and intercepts `b` that are not penalised,
+
+    .. math::
+        C \sum_i s_i\,\ell(y_i, x_i^T w + b) + \tfrac12 \|w\|_2^2
+
+    with the log loss :math:`\ell` of two classes, or of several.
+
+    Parameters
+    ----------
+    penalty : {"l2", "l1", "elasticnet", None}, default="deprecated"
+        Deprecated in scikit-learn 1.8: use `l1_ratio` and `C`.
+    C : float, default=1.0
+        Inverse strength of the penalty; ``C=np.inf`` is no penalty.
+    l1_ratio : float, default=0.0
+        Share of the L1 penalty.  Only 0 is supported yet.
+    dual : bool, default=False
+        Solve the dual problem; for ``solver="liblinear"`` only.
+    tol : float, default=1e-4
+        The fit ends when no component of the gradient of the objective divided by ``C Σ s`` is larger in
+        absolute value; for "sag" and "saga", when no coefficient moves by more than this part of the largest.
+    fit_intercept : bool, default=True
+        Whether the intercepts are free, or zero.
+    intercept_scaling : float, default=1
+        With ``solver="liblinear"`` the intercept is `intercept_scaling` times the coefficient of a constant
+        column, and that coefficient is penalised like the others.
+    class_weight : dict or "balanced", default=None
+        Weights of the classes, which multiply the sample weights.
+    random_state : int, RandomState instance or None, default=None
+        The order of rows of "sag", "saga" and "liblinear" in the dual.
+    solver : {"auto", "lbfgs", "liblinear", "newton-cg", "newton-cholesky", "sag", "saga"}, default="auto"
+        "auto" chooses by the shape of X; all but "liblinear", which penalises the intercept and takes two
+        classes only, have the same optimum.
+    max_iter : int, default=100
+        Most iterations of the solver.
+    verbose : int, default=0
+        Print the objective after each iteration.
+    warm_start : bool, default=False
+        Start from the coefficients of the previous fit.
+    n_jobs : int or None, default=None
+        Threads; None takes what the process may use.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels, sorted.
+    coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
+        Coefficients of the decision function.
+    intercept_ : ndarray of shape (1,) or (n_classes,)
+        Its constants.
+    n_iter_ : ndarray of shape (1,)
+        Iterations taken.
+    optimality_ : Optimality
+        How far from the optimum the fit stopped, in the scale of the objective above: its gradient's norm
+        and, with a penalty, a bound on the distance to the minimum.
+    loss_curve_ : list of float
+        The objective at the start and after each iteration.
+    n_features_in_ : int
+        Number of features seen in `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, where all are strings.
+
+    See Also
+    --------
+    GeneralizedLinearRegressor : Regression under any loss.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from calclearn.linear_model import LogisticRegression
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = LogisticRegression().fit(X, y)
+    >>> model.predict(X[:2]).tolist(), round(model.score(X, y), 2)
+    ([0, 0], 0.97)
+    >>> model.optimality_.suboptimality_bound < 1e-3
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "penalty": [StrOptions({"l1", "l2", "elasticnet"}), None, Hidden(StrOptions({"deprecated"}))],
+        "C": [Interval(Real, 0, None, closed="right")],
+        "l1_ratio": [Interval(Real, 0, 1, closed="both"), None],
+        "dual": ["boolean"],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "fit_intercept": ["boolean"],
+        "intercept_scaling": [Interval(Real, 0, None, closed="neither")],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "random_state": ["random_state"],
+        "solver": [StrOptions(set(SOLVERS))],
+        "max_iter": [Interval(Integral, 0, None, closed="left")],
+        "verbose": ["verbose"],
+        "warm_start": ["boolean"],
+        "n_jobs": [None, Integral],
+    }
+
+    def __init__(
+        self,
+        penalty="deprecated",
+        *,
+        C=1.0,
+        l1_ratio=0.0,
+        dual=False,
+        tol=1e-4,
+        fit_intercept=True,
+        intercept_scaling=1,
+        class_weight=None,
+        random_state=None,
+        solver="auto",
+        max_iter=100,
+        verbose=0,
+        warm_start=False,
+        n_jobs=None,
+    ):
+        self.penalty = penalty
+        self.C = C
+        self.l1_ratio = l1_ratio
+        self.dual = dual
+        self.tol = tol
+        self.fit_intercept = fit_intercept
+        self.intercept_scaling = intercept_scaling
+        self.class_weight = class_weight
+        self.random_state = random_state
+        self.solver = solver
+        self.max_iter = max_iter
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.n_jobs = n_jobs
+
+    @fitting
+    def fit(self, X, y, sample_weight=None):
+        """Minimise the penalised log loss.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data; float32 is kept.
+        y : array-like of shape (n_samples,)
+            Class labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights of the rows.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            For invalid parameters or data, one class only, or several with ``solver="liblinear"``.
+        NotImplementedError
+            For an L1 or elastic-net penalty.
+        """
+        C = self._strength()
+        X, y = validate_data(self, X, y, accept_sparse=("csr", "csc"), dtype=(np.float64, np.float32))
+        check_classification_targets(y)
+        classes, codes = np.unique(y, return_inverse=True)
+        self._check_classes(classes)
+        weight = self._weights(X, y, classes, codes, sample_weight)
+        objective = self._objective(X, codes, weight, C, len(classes))
+        scale = C * objective.total_weight if np.isfinite(C) else objective.total_weight
+        start = self._start(objective, classes)
+        with self._progress(
+            self.max_iter, lambda x: self._fitted(objective, x, classes), X=X, y=y
+        ) as progress:
+            solution, x = minimise(
+                objective, self.solver, start, tol=self.tol, max_iter=self.max_iter, progress=progress
+            )
+        for name, value in self._fitted(objective, x, classes).items():
+            setattr(self, name, value)
+        self.n_iter_ = np.array([solution.n_iter], dtype=np.int32)
+        self.optimality_ = certify(objective, solution, x, scale=scale)
+        self.loss_curve_ = [scale * value for value in solution.curve]
+        self._warn_unless_converged(self.optimality_)
+        return self
+
+    def decision_function(self, X):
+        """The raw predictions `X w + b`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,) or (n_samples, n_classes)
+            For two classes the log odds of ``classes_[1]``.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse=("csr", "csc"), dtype=(np.float64, np.float32), reset=False)
+        scores = safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
+        return scores[:, 0] if scores.shape[1] == 1 else scores
+
+    def predict(self, X):
+        """The most probable labels.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,)
+        """
+        scores = self.decision_function(X)
+        return self.classes_[(scores > 0).astype(np.intp) if scores.ndim == 1 else scores.argmax(axis=1)]
+
+    def predict_proba(self, X):
+        """Probabilities of the classes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_classes)
+            In the order of ``classes_``.
+        """
+        raw = self.decision_function(X)
+        return np.column_stack([expit(-raw), expit(raw)]) if raw.ndim == 1 else softmax(raw, axis=1)
+
+    def predict_log_proba(self, X):
+        """Logarithms of the probabilities; finite where the probability underflows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        log_probabilities : ndarray of shape (n_samples, n_classes)
+            In the order of ``classes_``.
+        """
+        raw = self.decision_function(X)
+        if raw.ndim == 1:
+            return np.column_stack([log_expit(-raw), log_expit(raw)])
+        return log_softmax(raw, axis=1)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.classifier_tags.multi_class = self.solver != "liblinear"
+        return tags
+
+    # ---------------------------------------------------------------------------------------- parts
+
+    def _strength(self):
+        """C as the deprecated `penalty` and `l1_ratio` leave it; refuses what is not supported."""
+        penalty, C, ratio = self.penalty, self.C, self.l1_ratio
+        if penalty != "deprecated":
+            warnings.warn(
+                "'penalty' was deprecated in version 1.8 of scikit-learn and will be removed in 1.10: use "
+                "l1_ratio=0 for penalty='l2', l1_ratio=1 for 'l1', a number between for 'elasticnet', and "
+                "C=np.inf for penalty=None",
+                FutureWarning,
+                stacklevel=5,
+            )
+        if ratio is None:
+            if penalty == "elasticnet":
+                raise ValueError("l1_ratio must be specified when penalty is elasticnet.")
+            warnings.warn(
+                "'l1_ratio=None' was deprecated in version 1.8 of scikit-learn and will be an error in 1.10: "
+                "use a number from 0 to 1",
+                FutureWarning,
+                stacklevel=5,
+            )
+            ratio = 0.0
+        if penalty is None:
+            if C != 1.0:
+                warnings.warn("penalty=None ignores C and l1_ratio", UserWarning, stacklevel=5)
+            return np.inf
+        has_l1 = penalty in ("l1", "elasticnet") if penalty != "deprecated" else ratio > 0
+        if penalty in ("l1", "l2") and ratio != (penalty == "l1"):
+            warnings.warn(
+                f"Inconsistent values: penalty={penalty} with l1_ratio={ratio}. "
+                "penalty is deprecated. Please use l1_ratio only.",
+                UserWarning,
+                stacklevel=5,
+            )
+        if has_l1 and np.isfinite(C):
+            raise NotImplementedError(
+                f"LogisticRegression has no L1 penalty yet: l1_ratio must be 0, got {self.l1_ratio!r} with "
+                f"penalty={penalty!r}"
+            )
+        if self.dual and self.solver != "liblinear":
+            raise ValueError(f"Solver {self.solver} supports only dual=False, got dual={self.dual}")
+        if self.solver == "liblinear" and not np.isfinite(C):
+            raise ValueError("penalty=None is not supported for the liblinear solver; C must be finite")
+        return C
+
+    def _check_classes(self, classes):
+        if len(classes) < 2:
+            raise ValueError(
+                "This solver needs samples of at least 2 classes in the data, but the data contains only "
+                f"one class: {classes[0]!r}"
+            )
+        if self.solver == "liblinear" and len(classes) > 2:
+            raise ValueError(
+                "Only binary classification is supported. The type of the target is multiclass. "
+                "The 'liblinear' solver does not support multiclass classification (n_classes >= 3). Either "
+                "use another solver or wrap the estimator in a OneVsRestClassifier to keep applying a "
+                "one-versus-rest scheme."
+            )
+
+    def _weights(self, X, y, classes, codes, sample_weight):
+        weight = check_weights(sample_weight, X)
+        if self.class_weight is None:
+            return weight
+        given = {} if weight is None else {"sample_weight": weight}
+        of_class = compute_class_weight(self.class_weight, classes=classes, y=y, **given)[codes]
+        return of_class if weight is None else weight * of_class
+
+    def _objective(self, X, codes, weight, C, n_classes):
+        total = len(codes) if weight is None else float(weight.sum())
+        l2 = 1.0 / (C * total)
+        liblinear = self.solver == "liblinear"
+        return LinearObjective(
+            get_loss("log_loss" if n_classes == 2 else "multinomial_log_loss"),
+            X,
+            codes,
+            weight,
+            l2=l2,
+            l2_intercept=l2 / self.intercept_scaling**2 if liblinear and self.fit_intercept else 0.0,
+            intercept=self.fit_intercept,
+            n_outputs=None if n_classes == 2 else n_classes,
+            n_threads=thread_count(),
+        )
+
+    def _start(self, objective, classes):
+        if self.warm_start and hasattr(self, "coef_") and np.array_equal(self.classes_, classes):
+            coef = self.coef_ if isinstance(self.coef_, np.ndarray) else self.coef_.toarray()
+            rows = slice(None) if objective.n_outputs else 0
+            return objective.pack(coef[rows], self.intercept_[rows])
+        return objective.start()
+
+    def _fitted(self, objective, x, classes):
+        """The fitted attributes that belong to the flat vector x."""
+        coef, intercept = objective.unpack(x)
+        coef, intercept = np.atleast_2d(coef), np.atleast_1d(intercept)
+        if objective.n_outputs is not None:  # only differences matter: let them add up to zero
+            intercept = intercept - intercept.mean()
+        dtype = objective.design.dtype
+        return {"coef_": coef.astype(dtype), "intercept_": intercept.astype(dtype), "classes_": classes}

@@ -1,0 +1,142 @@
+"""Losses that forgive outliers.  Derivation: docs/derivations/losses.md, equations (3) to (10)."""
+
+from typing import ClassVar
+
+import numpy as np
+
+from ._contract import loss
+from ._minimiser import weighted_quantile
+
+LOG_2 = float(np.log(2.0))
+
+
+@loss("absolute_error")
+class AbsoluteError:
+    r"""The absolute error, :math:`\ell(y, f) = |f - y|`: its minimiser is the median.
+
+    Piecewise linear, so that the Hessian is 0 wherever there is one.  The gradient at the kink is 0.
+    """
+
+    convex: ClassVar[bool] = True
+
+    def value(self, y, raw):
+        return abs(raw - y)  # (3)
+
+    def derivatives(self, y, raw):
+        return np.sign(raw - y), 0.0  # (4)
+
+    def minimiser(self, y, weight=None):
+        """The weighted median; the middle of the interval where there are many."""
+        return weighted_quantile(y, weight, 0.5)
+
+
+@loss("quantile")
+class Quantile:
+    r"""The pinball loss, :math:`\ell(y, f) = \max\{q\,(y - f),\ (1 - q)(f - y)\}`.
+
+    Its minimiser is a `quantile` of the targets.  Piecewise linear, so that the Hessian is 0 wherever
+    there is one.  The gradient at the kink is that on its left.
+
+    Parameters
+    ----------
+    quantile : float, default=0.5
+        The share :math:`q` of targets that should lie below the prediction, in the open interval (0, 1).
+
+    References
+    ----------
+    R. Koenker, G. Bassett, "Regression Quantiles", Econometrica 46 (1978), equation (1.1).
+    """
+
+    quantile: float = 0.5
+    convex: ClassVar[bool] = True
+
+    def __post_init__(self):
+        if not 0 < self.quantile < 1:
+            raise ValueError(
+                f"Quantile: quantile must be between 0 and 1, both excluded, got {self.quantile}"
+            )
+
+    def value(self, y, raw):
+        e = raw - y
+        return np.maximum(-self.quantile * e, (1.0 - self.quantile) * e)  # (5)
+
+    def derivatives(self, y, raw):
+        return np.where(raw > y, 1.0 - self.quantile, -self.quantile), 0.0  # (6)
+
+    def minimiser(self, y, weight=None):
+        """The weighted quantile; the middle of the interval where there are many."""
+        return weighted_quantile(y, weight, self.quantile)
+
+
+@loss("huber")
+class Huber:
+    r"""Squared error up to `delta`, and linear beyond.
+
+    .. math::
+        \ell(y, f) = \tfrac12 e^2 \text{ where } |e| \le \delta, \text{ else }
+        \delta\,(|e| - \tfrac12 \delta)
+
+    with :math:`e = f - y`.  The Hessian at the kinks is 1.
+
+    Parameters
+    ----------
+    delta : float, default=1.0
+        Where the loss becomes linear, in the units of `y`.  Must be positive.
+
+    References
+    ----------
+    P. J. Huber, "Robust Estimation of a Location Parameter", Ann. Math. Statist. 35 (1964), section 4.
+    """
+
+    delta: float = 1.0
+    convex: ClassVar[bool] = True
+
+    def __post_init__(self):
+        if not self.delta > 0:
+            raise ValueError(f"Huber: delta must be positive, got {self.delta}")
+
+    def value(self, y, raw):
+        size = abs(raw - y)
+        inner = np.minimum(size, self.delta)
+        return inner * (size - 0.5 * inner)  # (7)
+
+    def derivatives(self, y, raw):
+        e = raw - y
+        gradient = np.clip(e, -self.delta, self.delta)
+        return gradient, np.where(abs(e) <= self.delta, 1.0, 0.0)  # (8)
+
+
+@loss("log_cosh")
+class LogCosh:
+    r"""Smooth absolute error, :math:`\ell(y, f) = s \log\cosh\frac{f - y}{s}`.
+
+    Quadratic within about one `scale` of the target and linear beyond it, with a continuous second
+    derivative, which Huber's lacks.
+
+    Parameters
+    ----------
+    scale : float, default=1.0
+        Width :math:`s` of the quadratic region, in the units of `y`.  Must be positive.
+
+    Examples
+    --------
+    >>> gradient, hessian = LogCosh().derivatives(y=0.0, raw=1e4)
+    >>> float(gradient), float(hessian)
+    (1.0, 0.0)
+    """
+
+    scale: float = 1.0
+    convex: ClassVar[bool] = True
+
+    def __post_init__(self):
+        if not self.scale > 0:
+            raise ValueError(f"LogCosh: scale must be positive, got {self.scale}")
+
+    def value(self, y, raw):
+        e = (raw - y) / self.scale
+        return self.scale * (np.logaddexp(e, -e) - LOG_2)  # (9), log cosh e that cannot overflow
+
+    def derivatives(self, y, raw):
+        e = (raw - y) / self.scale
+        decay = np.exp(-2.0 * abs(e))  # 1 - tanh² would lose its tail
+        return np.tanh(e), 4.0 * decay / (self.scale * (1.0 + decay) ** 2)  # (10)

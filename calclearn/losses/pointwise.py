@@ -1,0 +1,198 @@
+"""The compiled loops that every estimator shares: a loss over rows of targets and raw predictions.
+
+Each function takes 1-d `y` and `raw` of one float dtype and writes row by row; sums are the caller's.
+Losses of several outputs (``value_row`` ...) take `raw` of shape (n, K) and write (n, K).  Rows are
+independent, so the results have the same bits for any number of threads.
+"""
+
+import numpy as np
+
+from .._runtime import threads
+from .._runtime.jit import kernel
+from ._contract import Loss
+
+ROWS = 16384  # a chunk: some 50 to 100 microseconds of work
+
+
+@kernel
+def _value(loss, y, raw, weight, value):
+    for i in range(y.shape[0]):
+        v = loss.value(y[i], raw[i])
+        value[i] = v if weight is None else weight[i] * v
+
+
+@kernel
+def _gradient(loss, y, raw, weight, gradient):
+    for i in range(y.shape[0]):
+        g, _ = loss.derivatives(y[i], raw[i])
+        gradient[i] = g if weight is None else weight[i] * g
+
+
+@kernel
+def _value_gradient(loss, y, raw, weight, value, gradient):
+    for i in range(y.shape[0]):
+        v = loss.value(y[i], raw[i])
+        g, _ = loss.derivatives(y[i], raw[i])
+        value[i] = v if weight is None else weight[i] * v
+        gradient[i] = g if weight is None else weight[i] * g
+
+
+@kernel
+def _gradient_hessian(loss, y, raw, weight, gradient, hessian):
+    for i in range(y.shape[0]):
+        g, h = loss.derivatives(y[i], raw[i])
+        gradient[i] = g if weight is None else weight[i] * g
+        hessian[i] = h if weight is None else weight[i] * h
+
+
+@kernel
+def _value_gradient_hessian(loss, y, raw, weight, value, gradient, hessian):
+    for i in range(y.shape[0]):
+        v = loss.value(y[i], raw[i])
+        g, h = loss.derivatives(y[i], raw[i])
+        value[i] = v if weight is None else weight[i] * v
+        gradient[i] = g if weight is None else weight[i] * g
+        hessian[i] = h if weight is None else weight[i] * h
+
+
+@kernel
+def _mean(loss, raw, mean):
+    for i in range(raw.shape[0]):
+        mean[i] = loss.mean(raw[i])
+
+
+@kernel
+def _value_rows(loss, y, raw, weight, value):
+    for i in range(y.shape[0]):
+        v = loss.value_row(y[i], raw[i])
+        value[i] = v if weight is None else weight[i] * v
+
+
+@kernel
+def _derivatives_rows(loss, y, raw, weight, gradient, hessian):
+    for i in range(y.shape[0]):
+        loss.derivatives_row(y[i], raw[i], gradient[i], hessian[i])
+        if weight is not None:
+            for k in range(raw.shape[1]):
+                gradient[i, k] *= weight[i]
+                hessian[i, k] *= weight[i]
+
+
+@kernel
+def _hessian_product_rows(loss, y, raw, weight, direction, product):
+    for i in range(y.shape[0]):
+        loss.hessian_product_row(y[i], raw[i], direction[i], product[i])
+        if weight is not None:
+            for k in range(raw.shape[1]):
+                product[i, k] *= weight[i]
+
+
+@kernel
+def _mean_rows(loss, raw, mean):
+    for i in range(raw.shape[0]):
+        loss.mean_row(raw[i], mean[i])
+
+
+def value(loss: Loss, y, raw, weight=None, *, out=None, n_threads=1):
+    """The loss of each row; shape (n,)."""
+    rows = _rows(loss, y, raw, weight)
+    out = np.empty(raw.shape[0], raw.dtype) if out is None else out
+    kernel_of = _value if raw.ndim == 1 else _value_rows
+    _run(kernel_of, rows, (out,), n_threads)
+    return out
+
+
+def gradient(loss: Loss, y, raw, weight=None, *, out=None, n_threads=1):
+    """The first derivative of each row's loss; of `raw`'s shape."""
+    if raw.ndim == 2:
+        return gradient_hessian(loss, y, raw, weight, gradient=out, n_threads=n_threads)[0]
+    out = np.empty_like(raw) if out is None else out
+    _run(_gradient, _rows(loss, y, raw, weight), (out,), n_threads)
+    return out
+
+
+def value_gradient(loss: Loss, y, raw, weight=None, *, value=None, gradient=None, n_threads=1):
+    """Loss and first derivative of each row."""
+    value = np.empty(raw.shape[0], raw.dtype) if value is None else value
+    gradient = np.empty_like(raw) if gradient is None else gradient
+    rows = _rows(loss, y, raw, weight)
+    if raw.ndim == 2:
+        _run(_value_rows, rows, (value,), n_threads)
+        _run(_derivatives_rows, rows, (gradient, np.empty_like(raw)), n_threads)
+    else:
+        _run(_value_gradient, rows, (value, gradient), n_threads)
+    return value, gradient
+
+
+def gradient_hessian(loss: Loss, y, raw, weight=None, *, gradient=None, hessian=None, n_threads=1):
+    """First and second derivative of each row's loss; the diagonal where there are several outputs."""
+    gradient = np.empty_like(raw) if gradient is None else gradient
+    hessian = np.empty_like(raw) if hessian is None else hessian
+    kernel_of = _gradient_hessian if raw.ndim == 1 else _derivatives_rows
+    _run(kernel_of, _rows(loss, y, raw, weight), (gradient, hessian), n_threads)
+    return gradient, hessian
+
+
+def value_gradient_hessian(
+    loss: Loss, y, raw, weight=None, *, value=None, gradient=None, hessian=None, n_threads=1
+):
+    """Loss, first and second derivative of each row, in one pass."""
+    value = np.empty(raw.shape[0], raw.dtype) if value is None else value
+    gradient = np.empty_like(raw) if gradient is None else gradient
+    hessian = np.empty_like(raw) if hessian is None else hessian
+    rows = _rows(loss, y, raw, weight)
+    if raw.ndim == 2:
+        _run(_value_rows, rows, (value,), n_threads)
+        _run(_derivatives_rows, rows, (gradient, hessian), n_threads)
+    else:
+        _run(_value_gradient_hessian, rows, (value, gradient, hessian), n_threads)
+    return value, gradient, hessian
+
+
+def hessian_product(loss: Loss, y, raw, direction, weight=None, *, out=None, n_threads=1):
+    """Each row's K x K Hessian times that row of `direction`; shape (n, K)."""
+    out = np.empty_like(raw) if out is None else out
+    rows = _rows(loss, y, raw, weight)
+    _run(_hessian_product_rows, rows, (_readonly(direction), out), n_threads)
+    return out
+
+
+def mean(loss: Loss, raw, *, out=None, n_threads=1):
+    """The prediction of `y` that each raw prediction stands for; of `raw`'s shape."""
+    out = np.empty_like(raw) if out is None else out
+    kernel_of = _mean if raw.ndim == 1 else _mean_rows
+    typed, raw = loss.at(raw.dtype), _readonly(raw)
+    ranges = threads.chunks(raw.shape[0], ROWS)
+    threads.run(lambda r: kernel_of(typed, raw[r[0] : r[1]], out[r[0] : r[1]]), ranges, n_threads)
+    return out
+
+
+def _rows(loss, y, raw, weight):
+    """The inputs as kernels take them: the loss in raw's precision, read-only views of raw's dtype."""
+    if y.shape[0] != raw.shape[0]:
+        raise ValueError(f"y has {y.shape[0]} rows, raw has {raw.shape[0]}")
+    weight = None if weight is None else _readonly(weight, raw.dtype)
+    return loss.at(raw.dtype), _readonly(y, raw.dtype), _readonly(raw), weight
+
+
+def _readonly(array, dtype=None):
+    """A contiguous read-only view: one signature for all inputs."""
+    view = np.ascontiguousarray(array, dtype).view()
+    view.flags.writeable = False
+    return view
+
+
+def _run(kernel_of, rows, outputs, n_threads):
+    """The kernel on fixed ranges of rows, shared between threads."""
+    loss, y, raw, weight = rows
+    n = y.shape[0]
+    if n <= ROWS or n_threads == 1:
+        kernel_of(loss, y, raw, weight, *outputs)
+        return
+
+    def part(bounds):
+        i, j = bounds
+        w = None if weight is None else weight[i:j]
+        kernel_of(loss, y[i:j], raw[i:j], w, *(a[i:j] for a in outputs))
+
+    threads.run(part, threads.chunks(n, ROWS), n_threads)

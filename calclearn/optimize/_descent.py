@@ -1,0 +1,198 @@
+"""The data loop of first-order methods: which gradient is taken next, and when to stop.
+
+What a parameter does with its gradient is an update rule's business (:mod:`.rules`).  The loop, `iterate`, is
+the same for one step on all rows and for a pass over batches: an advance, and a look at the objective.
+
+Derivation: docs/derivations/gradient-descent.md.
+"""
+
+import numbers
+
+import numpy as np
+
+from ._stopping import Stopping, frozen, require, starting_point
+from .rules import apply, get_rule
+
+
+def iterate(objective, x0, advance, stopping, progress=None):
+    """Repeat ``x = advance(x, gradient)`` until there is a reason to stop.
+
+    Parameters
+    ----------
+    objective : object
+        With ``value_gradient(x)``; asked once for each iterate.
+    x0 : array-like of shape (p,)
+        Where to start.
+    advance : callable
+        ``advance(x, gradient)`` returns the next iterate, a new float64 array.
+    stopping : Stopping
+    progress : callable, optional
+        ``progress(iteration, value, x)`` after each iteration; a true answer stops.
+
+    Returns
+    -------
+    Solution
+    """
+    watch = stopping.watch(progress)
+    x = starting_point(x0)
+    value, gradient = watch.evaluate(objective, x)
+    reason = watch.see(x, value, gradient)
+    while reason is None:
+        with np.errstate(all="ignore"):  # a step out of range is reported as divergence
+            x = frozen(advance(x, gradient))
+        value, gradient = watch.evaluate(objective, x)
+        reason = watch.see(x, value, gradient)
+    return watch.solution(reason)
+
+
+def descend(objective, x0, rule, *, max_iter=1000, tol=1e-6, stall_tol=None, patience=5, progress=None):
+    """Minimise by steps of `rule` along the gradient of the whole objective.
+
+    Parameters
+    ----------
+    objective : object
+        With ``value_gradient(x)``.
+    x0 : array-like of shape (p,)
+        Where to start.
+    rule : UpdateRule or str
+    max_iter : int, default=1000
+        Most steps.
+    tol : float, default=1e-6
+        Stop when no component of the gradient is larger in absolute value.
+    stall_tol, patience : float and int, optional
+        Stop when the objective has not fallen by more than `stall_tol` below its best for `patience` steps;
+        None never does.
+    progress : callable, optional
+        ``progress(iteration, value, x)`` after each step; a true answer stops.
+
+    Returns
+    -------
+    Solution
+        The last iterate; the best one, and the reason "diverged", where the steps were too long.
+
+    Raises
+    ------
+    TypeError
+        If `objective` lacks ``value_gradient``.
+    ValueError
+        If `x0` is no finite vector.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from calclearn.optimize.rules import GradientDescent
+    >>> class Bowl:
+    ...     def value_gradient(self, x):
+    ...         return 0.5 * float(x @ x), x
+    >>> solution = descend(Bowl(), [2.0, -4.0], GradientDescent(learning_rate=0.5))
+    >>> solution.reason, solution.curve[:3]
+    ('gradient within tol', [10.0, 2.5, 0.625])
+    """
+    require(objective, ["value_gradient"], "descend")
+    stopping = Stopping(tol, max_iter, stall_tol, patience)
+    step = Stepper(rule, np.shape(x0))
+
+    def advance(x, gradient):
+        x = x.copy()
+        step(x, gradient)
+        return x
+
+    return iterate(objective, x0, advance, stopping, progress)
+
+
+def descend_in_batches(
+    objective,
+    x0,
+    rule,
+    *,
+    n_rows,
+    rng,
+    batch_size=32,
+    shuffle=True,
+    max_epochs=100,
+    tol=1e-6,
+    stall_tol=None,
+    patience=5,
+    progress=None,
+):
+    """Minimise by steps of `rule` along the gradients of batches of rows.
+
+    An iteration is an epoch, one pass over all rows.  At its end the whole objective is computed: the curve
+    and the decision to stop rest on it, not on batches.
+
+    Parameters
+    ----------
+    objective : object
+        With ``value_gradient(x)``, and ``gradient_of_batch(x, rows)`` for an int64 array of row numbers.
+    x0 : array-like of shape (p,)
+        Where to start.
+    rule : UpdateRule or str
+    n_rows : int
+        Rows there are.
+    rng : numpy.random.Generator or RandomState
+        Orders the rows anew for each epoch.
+    batch_size : int, default=32
+        Rows to a step, at most `n_rows` of them; the last batch of an epoch may be smaller.
+    shuffle : bool, default=True
+        Whether to order the rows anew for each epoch, or take them as they come.
+    max_epochs, tol, stall_tol, patience, progress
+        As in :func:`descend`, for epochs.
+
+    Returns
+    -------
+    Solution
+
+    Raises
+    ------
+    TypeError
+        If `objective` lacks a method.
+    ValueError
+        If `x0` is no finite vector, or `batch_size` is no positive integer.
+    """
+    require(objective, ["value_gradient"], "descend_in_batches")
+    require(objective, ["gradient_of_batch"], "descend_in_batches")
+    batch_size = checked_batch_size(batch_size, n_rows)
+    stopping = Stopping(tol, max_epochs, stall_tol, patience)
+    step = Stepper(rule, np.shape(x0))
+
+    def advance(x, gradient):
+        x = x.copy()
+        order = row_order(n_rows, rng, shuffle)
+        for first in range(0, n_rows, batch_size):
+            step(x, objective.gradient_of_batch(x, order[first : first + batch_size]))
+        return x
+
+    return iterate(objective, x0, advance, stopping, progress)
+
+
+class Stepper:
+    """A rule at work: it counts the steps and keeps the state.
+
+    Parameters
+    ----------
+    rule : UpdateRule or str
+    shape : tuple of int
+        Of the parameters, which are float64.
+    """
+
+    def __init__(self, rule, shape):
+        self.rule = get_rule(rule)
+        self.state = self.rule.start(np.zeros(shape))
+        self.n_steps = 0
+
+    def __call__(self, x, gradient):
+        """Take one step, in place."""
+        self.n_steps += 1
+        apply(self.rule, self.n_steps, x, gradient, self.state)
+
+
+def checked_batch_size(batch_size, n_rows):
+    """`batch_size`, at most `n_rows`; a ValueError if it is no positive integer."""
+    if not isinstance(batch_size, numbers.Integral) or batch_size < 1:
+        raise ValueError(f"batch_size must be an integer of at least 1, got {batch_size!r}")
+    return min(int(batch_size), n_rows)
+
+
+def row_order(n_rows, rng, shuffle):
+    """The order of rows in an epoch, int64."""
+    return rng.permutation(n_rows).astype(np.int64) if shuffle else np.arange(n_rows, dtype=np.int64)

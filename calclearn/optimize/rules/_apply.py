@@ -1,0 +1,105 @@
+"""The loop over parameters, for every rule: one pass over parameters, gradient and state together."""
+
+import numpy as np
+from numba import types
+from numba.extending import overload, register_jitable
+
+from ..._runtime.jit import kernel
+
+
+def _entries(arrays, j):
+    """Entry `j` of each array, as a tuple."""
+    return tuple(array[j] for array in arrays)
+
+
+@overload(_entries)
+def _(arrays, j):
+    if len(arrays) == 0:
+        return lambda arrays, j: ()
+    return lambda arrays, j: (arrays[0][j], *_entries(arrays[1:], j))
+
+
+def _store(arrays, j, entries):
+    """Set entry `j` of each array."""
+    for array, entry in zip(arrays, entries, strict=True):
+        array[j] = entry
+
+
+@overload(_store)
+def _(arrays, j, entries):
+    if len(arrays) == 0:
+        return lambda arrays, j, entries: None
+
+    def store(arrays, j, entries):
+        arrays[0][j] = entries[0]
+        _store(arrays[1:], j, entries[1:])
+
+    return store
+
+
+def _tuple(result):
+    """What a rule answers, as a tuple also where it has no state."""
+    return result if isinstance(result, tuple) else (result,)
+
+
+@overload(_tuple)
+def _(result):
+    return (lambda result: result) if isinstance(result, types.BaseTuple) else (lambda result: (result,))
+
+
+@register_jitable
+def update_all(rule, step, parameters, gradient, state):
+    """What :func:`apply` does, for use in kernels: arrays are 1-d, `step` is a float."""
+    for j in range(parameters.shape[0]):
+        result = _tuple(rule.update(step, parameters[j], gradient[j], *_entries(state, j)))
+        parameters[j] = result[0]
+        _store(state, j, result[1:])
+
+
+@kernel
+def _apply(rule, step, parameters, gradient, state):
+    update_all(rule, step, parameters, gradient, state)
+
+
+def apply(rule, step, parameters, gradient, state):
+    """Take one step with all parameters, in place.
+
+    Parameters
+    ----------
+    rule : UpdateRule
+    step : int
+        Counts from 1.
+    parameters : ndarray of float32 or float64, C-contiguous
+        Overwritten.
+    gradient : ndarray of the same shape
+    state : tuple of ndarray of the same shape and dtype
+        ``rule.start(parameters)`` before the first step; overwritten.
+
+    Raises
+    ------
+    ValueError
+        If the shapes or dtypes differ, or an array to overwrite is read-only or not C-contiguous.
+    TypeError
+        If the parameters are no floats.
+
+    Notes
+    -----
+    The same, without compiling, is ``parameters, *state = rule.update(step, parameters, gradient, *state)``
+    (of a rule without state, ``parameters = rule.update(step, parameters, gradient)``).
+    """
+    if parameters.dtype not in (np.float32, np.float64):
+        raise TypeError(f"parameters must be float32 or float64, got {parameters.dtype}")
+    gradient = np.ascontiguousarray(gradient, parameters.dtype)
+    if len(state) != len(rule.state):
+        raise ValueError(f"state must hold {len(rule.state)} arrays, {rule.state}, got {len(state)}")
+    for name, array in zip(("gradient", *rule.state), (gradient, *state), strict=True):
+        if array.shape != parameters.shape:
+            raise ValueError(f"{name} has shape {array.shape}, parameters have {parameters.shape}")
+    for name, array in zip(("parameters", *rule.state), (parameters, *state), strict=True):
+        if not array.flags.carray or array.dtype != parameters.dtype:
+            raise ValueError(f"{name} must be {parameters.dtype}, C-contiguous and writeable")
+    gradient = gradient.reshape(-1)
+    gradient.flags.writeable = False
+    flat = tuple(array.reshape(-1) for array in state)
+    dtype = parameters.dtype.type
+    _apply(rule.at(dtype), dtype(step), parameters.reshape(-1), gradient, flat)

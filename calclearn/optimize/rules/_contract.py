@@ -1,0 +1,150 @@
+"""What an update rule is: the formula for one parameter, and the names of what it remembers."""
+
+import dataclasses
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..._runtime.formulas import Formula, FormulaError, formula
+
+REGISTRY: dict[str, type["UpdateRule"]] = {}
+
+
+class UpdateRule(Formula):
+    """How one parameter changes from one step to the next.
+
+    Attributes
+    ----------
+    name : str
+        The name under which the rule is registered.
+    state : tuple of str
+        What the rule remembers of each parameter, in the order of `update`'s last arguments.
+    """
+
+    name: ClassVar[str] = ""
+    state: ClassVar[tuple[str, ...]] = ()
+
+    def update(self, step, parameter, gradient, *state):
+        """The parameter after this step, followed by its new state.
+
+        Parameters
+        ----------
+        step : float
+            Counts from 1.
+        parameter, gradient : float or ndarray
+        *state : float or ndarray
+            One for each name in `state`; zero before the first step.
+
+        Returns
+        -------
+        parameter, *state
+            A tuple; of a rule without state, the parameter alone.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define update(step, parameter, gradient, ...)")
+
+    def start(self, parameters):
+        """The state before the first step: for each name in `state`, zeros like `parameters`."""
+        return tuple(np.zeros_like(parameters) for _ in self.state)
+
+
+def update_rule(name: str):
+    """Class decorator: make the annotated class an update rule, registered as `name`.
+
+    Parameters
+    ----------
+    name : str
+        What estimators and :func:`get_rule` know the rule by.  A later rule of the same name replaces an
+        earlier one.
+
+    Returns
+    -------
+    decorator : callable
+        Turns a class with ``update`` and a field ``learning_rate`` into a frozen dataclass over
+        :class:`UpdateRule`.
+
+    Raises
+    ------
+    FormulaError
+        If the class has no ``update`` or no ``learning_rate``, or `state` is no tuple of names.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from calclearn.optimize.rules import update_rule
+    >>> @update_rule("sign")
+    ... class SignDescent:
+    ...     learning_rate: float = 0.1
+    ...
+    ...     def update(self, step, parameter, gradient):
+    ...         return parameter - self.learning_rate * np.sign(gradient)
+    >>> float(SignDescent().update(1, parameter=1.0, gradient=-30.0))
+    1.1
+    """
+    if not isinstance(name, str) or not name:
+        raise TypeError(f"a rule needs a name: write @update_rule('name') above the class, got {name!r}")
+
+    def decorate(cls: type) -> Any:
+        made = formula(cls, UpdateRule)
+        if made.update is UpdateRule.update:
+            raise FormulaError(f"the rule {name!r} must define update(self, step, parameter, gradient, ...)")
+        if "learning_rate" not in {field.name for field in dataclasses.fields(made)}:
+            raise FormulaError(f"the rule {name!r} must have a field learning_rate: float")
+        if not (isinstance(made.state, tuple) and all(isinstance(s, str) for s in made.state)):
+            raise FormulaError(f"the rule {name!r}: state must be a tuple of names, got {made.state!r}")
+        made.name = name
+        REGISTRY[name] = made
+        return made
+
+    return decorate
+
+
+def get_rule(rule, **parameters) -> UpdateRule:
+    """The update rule called `rule`, or `rule` itself if it is one.
+
+    Parameters
+    ----------
+    rule : str or UpdateRule
+        A registered name, or an instance.
+    **parameters : float
+        Fields of the rule, with a name only.
+
+    Raises
+    ------
+    ValueError
+        For a name that is not registered; the message lists those that are.
+    TypeError
+        For something that is neither a name nor a rule, such as a class that was not instantiated.
+    """
+    if isinstance(rule, UpdateRule):
+        if parameters:
+            raise TypeError(f"{rule!r} has its parameters already; got {parameters} too")
+        return rule
+    if isinstance(rule, type) and issubclass(rule, UpdateRule):
+        raise TypeError(f"rule must be an instance: write {rule.__name__}() instead of {rule.__name__}")
+    if not isinstance(rule, str):
+        raise TypeError(
+            f"rule must be a name or an UpdateRule, got {rule!r}: decorate it with @update_rule('name')"
+        )
+    if rule not in REGISTRY:
+        raise ValueError(f"rule is {rule!r}; the known ones are {sorted(REGISTRY)}")
+    return REGISTRY[rule](**parameters)
+
+
+def check_rates(rule) -> None:
+    """Raise a ValueError unless the learning rate is positive and its decay is not negative."""
+    if rule.learning_rate <= 0:
+        raise ValueError(f"{type(rule).__name__}: learning_rate must be positive, got {rule.learning_rate}")
+    if rule.decay < 0:
+        raise ValueError(f"{type(rule).__name__}: decay must not be negative, got {rule.decay}")
+
+
+def check_fractions(rule, *names) -> None:
+    """Raise a ValueError unless each of these fields lies in [0, 1)."""
+    for name in names:
+        if not 0 <= getattr(rule, name) < 1:
+            raise ValueError(f"{type(rule).__name__}: {name} must lie in [0, 1), got {getattr(rule, name)}")
+
+
+def falling(learning_rate, decay, step):
+    r"""The learning rate of step t, :math:`\eta_t = \eta / (1 + d(t - 1))`."""
+    return learning_rate / (1.0 + decay * (step - 1.0))

@@ -1,0 +1,16 @@
+"""Shared by all tests: one cache of compiled kernels for the whole run, and seeded random numbers."""
+
+import os
+import tempfile
+
+import numpy as np
+import pytest
+
+if "NUMBA_CACHE_DIR" not in os.environ:  # before Numba is imported; child processes inherit it
+    os.environ["NUMBA_CACHE_DIR"] = os.path.join(tempfile.gettempdir(), f"calclearn-tests-{os.getuid()}")
+os.environ.setdefault("MPLBACKEND", "agg")
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)

@@ -1,0 +1,213 @@
+"""Update rules against their formulas written out in NumPy, interpreted and compiled."""
+
+import pickle
+from typing import ClassVar
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from calclearn._runtime.formulas import FormulaError
+from calclearn.optimize.rules import (
+    Adam,
+    GradientDescent,
+    Momentum,
+    UpdateRule,
+    apply,
+    get_rule,
+    update_rule,
+)
+from calclearn.optimize.rules._apply import update_all
+from calclearn.optimize.rules._contract import REGISTRY
+
+STEPS = 100
+
+
+def rates(rule):
+    return rule.learning_rate / (1 + rule.decay * np.arange(STEPS))
+
+
+def running_mean(beta, gradients):
+    """The mean of the gradients so far with weights that fall by beta from one to the one before; by step."""
+    means = []
+    for t in range(1, len(gradients) + 1):
+        weight = beta ** np.arange(t - 1, -1, -1.0)
+        means.append(np.average(gradients[:t], axis=0, weights=weight))
+    return np.array(means)
+
+
+def gradient_descent_steps(rule, gradients):
+    return -rates(rule)[:, None] * gradients
+
+
+def momentum_steps(rule, gradients):
+    """Step t takes each gradient s again, times the momentum to the power of t - s."""
+    t, s = np.mgrid[:STEPS, :STEPS]
+    again = np.where(s <= t, rule.momentum ** np.maximum(t - s, 0.0), 0.0)
+    return -again @ (rates(rule)[:, None] * gradients)
+
+
+def adam_steps(rule, gradients):
+    mean, square = running_mean(rule.beta_1, gradients), running_mean(rule.beta_2, gradients**2)
+    return -rates(rule)[:, None] * mean / (np.sqrt(square) + rule.epsilon)
+
+
+RULES = [
+    (GradientDescent(0.3), gradient_descent_steps),
+    (GradientDescent(0.3, decay=0.1), gradient_descent_steps),
+    (Momentum(0.02), momentum_steps),
+    (Momentum(0.02, momentum=0.5, decay=0.3), momentum_steps),
+    (Adam(0.01), adam_steps),
+    (Adam(0.01, beta_1=0.5, beta_2=0.9, epsilon=0.1, decay=0.2), adam_steps),
+]
+each_rule = pytest.mark.parametrize(("rule", "steps"), RULES, ids=[repr(rule) for rule, _ in RULES])
+
+
+@pytest.fixture
+def gradients(rng):
+    return rng.normal(size=(STEPS, 13)) * 10.0 ** rng.integers(-3, 4, size=13)
+
+
+def interpreted(rule, x, gradients):
+    """The rule itself, called on arrays."""
+    state = rule.start(x)
+    for t, gradient in enumerate(gradients, 1):
+        result = rule.update(t, x, gradient, *state)
+        x, *state = result if rule.state else (result,)
+        yield x
+
+
+def compiled(rule, x, gradients):
+    """The loop over parameters."""
+    x, state = x.copy(), rule.start(x)
+    for t, gradient in enumerate(gradients, 1):
+        apply(rule, t, x, gradient, state)
+        yield x.copy()
+
+
+@each_rule
+@pytest.mark.parametrize("run", [interpreted, compiled])
+def test_a_hundred_steps_are_those_of_the_formula_written_out(rule, steps, run, gradients):
+    start = np.linspace(-1, 1, gradients.shape[1])
+    path = np.array(list(run(rule, start, gradients)))
+    expected = start + np.cumsum(steps(rule, gradients), axis=0)
+    assert_allclose(path, expected, rtol=1e-12, atol=1e-12 * np.abs(expected).max())
+
+
+@each_rule
+def test_the_compiled_loop_is_the_same_as_the_loop_in_python(rule, steps, gradients):
+    x = np.ones(gradients.shape[1])
+    y, of_x, of_y = x.copy(), rule.start(x), rule.start(x)
+    for t, gradient in enumerate(gradients[:20], 1):
+        apply(rule, t, x, gradient, of_x)
+        update_all(rule, float(t), y, gradient, of_y)
+    assert_allclose(x, y, rtol=1e-14)
+    assert_allclose(np.array(of_x), np.array(of_y), rtol=1e-14)
+
+
+@each_rule
+def test_float32_parameters_stay_float32_and_arrays_of_any_shape_are_updated_in_place(rule, steps, gradients):
+    gradient = gradients.reshape(-1, 4)[:6].astype(np.float32)
+    x = np.ones((6, 4), np.float32)
+    state = rule.start(x)
+    exact = np.ones((6, 4))
+    apply(rule, 1, x, gradient, state)
+    apply(rule, 1, exact, gradient, rule.start(exact))
+    assert {array.dtype for array in (x, *state)} == {np.dtype(np.float32)}
+    assert_allclose(x, exact, rtol=1e-6, atol=1e-6 * rule.learning_rate * np.abs(gradient).max())
+
+
+def test_without_momentum_the_velocity_is_the_gradient_step(gradients):
+    x = np.zeros(gradients.shape[1])
+    with_velocity = list(compiled(Momentum(0.1, momentum=0.0, decay=0.5), x, gradients))
+    assert_array_equal(with_velocity, list(compiled(GradientDescent(0.1, decay=0.5), x, gradients)))
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+def test_the_first_step_of_adam_has_the_length_of_the_learning_rate_in_each_coordinate(scale):
+    x = np.zeros(2)
+    apply(rule := Adam(0.25), 1, x, scale * np.array([3.0, -1.0]), rule.start(x))
+    assert_allclose(x, [-0.25, 0.25], rtol=1e-4)
+
+
+def test_steps_that_agree_add_up_to_the_learning_rate_over_one_minus_the_momentum():
+    *_, before, last = compiled(Momentum(0.1, momentum=0.8), np.zeros(1), np.ones((STEPS, 1)))
+    assert_allclose(last - before, -0.1 / (1 - 0.8), rtol=1e-8)
+
+
+def test_a_rule_of_ones_own_runs_through_the_same_loop(gradients):
+    @update_rule("averaged")
+    class Averaged:
+        """Gradient descent that remembers the sum of gradients, of squares and of iterates."""
+
+        learning_rate: float = 0.1
+        state: ClassVar = ("total", "squares", "iterates")
+
+        def update(self, step, parameter, gradient, total, squares, iterates):
+            moved = parameter - self.learning_rate * np.tanh(gradient) / np.sqrt(step)
+            return moved, total + gradient, squares + gradient**2, iterates + moved
+
+    assert isinstance(get_rule("averaged", learning_rate=0.5), Averaged)
+    del REGISTRY["averaged"]
+    x = np.zeros(gradients.shape[1])
+    assert_allclose(
+        list(compiled(Averaged(), x, gradients)), list(interpreted(Averaged(), x, gradients)), rtol=1e-12
+    )
+
+
+def test_rules_are_values():
+    assert get_rule("adam", learning_rate=0.5) == Adam(0.5) != Adam(0.25)
+    assert get_rule(rule := Momentum()) is rule
+    assert pickle.loads(pickle.dumps(Adam(0.5))) == Adam(0.5)
+    assert repr(GradientDescent(1)) == "GradientDescent(learning_rate=1.0, decay=0.0)"
+    assert issubclass(Adam, UpdateRule)
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: GradientDescent(0.0), ValueError, "learning_rate must be positive, got 0.0"),
+        (lambda: Adam(-1), ValueError, "learning_rate must be positive, got -1.0"),
+        (lambda: Momentum(decay=-0.5), ValueError, "decay must not be negative, got -0.5"),
+        (lambda: Momentum(momentum=1.0), ValueError, r"momentum must lie in \[0, 1\), got 1.0"),
+        (lambda: Adam(beta_2=1.5), ValueError, r"beta_2 must lie in \[0, 1\), got 1.5"),
+        (lambda: Adam(epsilon=0), ValueError, "epsilon must be positive, got 0.0"),
+        (lambda: GradientDescent(np.nan), ValueError, "learning_rate must be finite, got nan"),
+        (lambda: get_rule("sgd"), ValueError, "'sgd'; the known ones are .'adam', 'gradient_descent'"),
+        (lambda: get_rule(Adam), TypeError, r"write Adam\(\)"),
+        (lambda: get_rule(3.0), TypeError, "rule must be a name or an UpdateRule, got 3.0"),
+        (lambda: get_rule(Adam(), beta_1=0.5), TypeError, "has its parameters already"),
+        (lambda: update_rule(""), TypeError, "a rule needs a name"),
+        (lambda: update_rule("idle")(type("Idle", (), {})), FormulaError, "'idle' must define update"),
+        (
+            lambda: update_rule("free")(type("Free", (), {"update": lambda self, step, x, g: x - g})),
+            FormulaError,
+            "'free' must have a field learning_rate",
+        ),
+        (
+            lambda: update_rule("odd")(type("Odd", (Momentum,), {"state": "velocity"})),
+            FormulaError,
+            "state must be a tuple of names, got 'velocity'",
+        ),
+        (lambda: UpdateRule().update(1, 0.0, 0.0), NotImplementedError, "must define update"),
+    ],
+)
+def test_what_is_wrong_with_a_rule_is_named(make, error, message):
+    with pytest.raises(error, match=message):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("x", "gradient", "n_state", "error", "message"),
+    [
+        (np.zeros(3), np.zeros(4), 1, ValueError, r"gradient has shape \(4,\), parameters have \(3,\)"),
+        (np.zeros(3), np.zeros(3), 0, ValueError, r"state must hold 1 arrays, \('velocity',\), got 0"),
+        (np.zeros(6)[::2], np.zeros(3), 1, ValueError, "parameters must be float64, C-contiguous and wr"),
+        (np.broadcast_to(1.0, 3), np.zeros(3), 1, ValueError, "parameters must be float64, C-contiguous"),
+        (np.zeros(3, np.float32), np.zeros(3), 1, ValueError, "velocity must be float32"),
+        (np.zeros(3, int), np.zeros(3), 1, TypeError, "parameters must be float32 or float64, got int64"),
+    ],
+)
+def test_what_is_wrong_with_the_arrays_is_named(x, gradient, n_state, error, message):
+    with pytest.raises(error, match=message):
+        apply(Momentum(), 1, x, gradient, (np.zeros(3),) * n_state)

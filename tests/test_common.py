@@ -1,0 +1,47 @@
+"""scikit-learn's estimator checks on every public estimator, in several configurations; none may fail."""
+
+import inspect
+
+import pytest
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import calclearn.linear_model
+from calclearn.linear_model import GeneralizedLinearRegressor, LinearRegression, LogisticRegression
+from calclearn.losses import Huber
+
+ESTIMATORS = [
+    LinearRegression(),
+    LinearRegression(fit_intercept=False),
+    LinearRegression(positive=True),
+    LinearRegression(solver="gd", momentum=0.9, max_iter=20_000, tol=1e-8),
+    LogisticRegression(),
+    LogisticRegression(solver="lbfgs", max_iter=1000),
+    LogisticRegression(solver="newton-cg"),
+    LogisticRegression(solver="newton-cholesky", C=10.0),
+    LogisticRegression(solver="liblinear"),
+    GeneralizedLinearRegressor(),
+    GeneralizedLinearRegressor(loss=Huber(delta=2.0), alpha=0.1),
+    GeneralizedLinearRegressor(loss="log_cosh", solver="newton-cg"),
+]
+
+
+# A descent on 15 rows of another scale may run out of iterations, and then says so.
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@parametrize_with_checks(ESTIMATORS)
+def test_scikit_learns_checks(estimator, check):
+    check(estimator)
+
+
+def test_every_public_estimator_is_checked():
+    public = [getattr(calclearn.linear_model, name) for name in calclearn.linear_model.__all__]
+    classes = {cls for cls in public if inspect.isclass(cls) and issubclass(cls, BaseEstimator)}
+    assert classes == {type(estimator) for estimator in ESTIMATORS}
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=repr)
+def test_parameters_are_documented_and_survive_a_clone(estimator):
+    parameters = estimator.get_params()
+    assert clone(estimator).get_params() == parameters
+    for name in parameters:
+        assert f"    {name} : " in type(estimator).__doc__
