@@ -66,11 +66,11 @@ class CalculusEstimator(CallbackSupportMixin, BaseEstimator):
 
     def _check_warm_start(self, n_features, n_targets=None):
         """Raise a ValueError if the previous fit, from which to start, was of another shape."""
-        previous = (*([] if n_targets is None else [n_targets]), n_features)
-        if np.shape(self.coef_) != previous:
+        needed = (n_features,) if n_targets is None else (n_targets, n_features)
+        if np.shape(self.coef_) != needed:
             raise ValueError(
-                f"warm_start=True starts from the previous fit, whose coef_ has shape {np.shape(self.coef_)}; "
-                f"these data need {previous}: use warm_start=False, or a clone of the estimator"
+                f"warm_start=True starts from the previous fit, with coef_ of shape {np.shape(self.coef_)}; "
+                f"these data need {needed}: use warm_start=False, or a clone of the estimator"
             )
 
     def _warn_unless_converged(self, optimality, hint="") -> None:

@@ -57,29 +57,30 @@ print(f"curvatures {flattest:.3f} and {steepest:.2f}: a condition number of {ste
 # --------------
 # Each path over contours of the surface, at equal ratios of the height above the minimum; below, that
 # height itself.
-def draw(paths, colours, steps_per_point, unit):
+def draw(paths, colours, steps_per_point, unit, lowest_shown):
     """`paths` maps names to lists of (slope, intercept); heights are shown every so many steps."""
     names = list(paths)
-    figure, axes = plt.subplot_mosaic(
+    _, axes = plt.subplot_mosaic(
         [names, ["heights"] * len(names)], figsize=(9.5, 6.4), height_ratios=[1.25, 1], layout="constrained"
     )
-    slope, intercept = np.meshgrid(np.linspace(0.9, 4.1, 160), np.linspace(-2.5, 2.4, 160))
+    slope, intercept = np.meshgrid(np.linspace(0.8, 4.2, 160), np.linspace(-2.4, 2.2, 160))
     residual = slope[..., None] * x + intercept[..., None] - y
     height = 0.5 * np.mean(residual**2, axis=-1) - lowest
-    levels = np.geomspace(1e-3, 10, 9)
+    levels = [0.0, *np.geomspace(1e-2, 10, 7), np.inf]
+    shades = plt.get_cmap("bone")(np.linspace(0.6, 1.0, len(levels) - 1))
     for name, colour in zip(names, colours, strict=True):
         surface, path = axes[name], np.array(paths[name])
-        surface.contourf(slope, intercept, height, levels, cmap="bone", norm="log", alpha=0.5, extend="both")
-        surface.contour(slope, intercept, height, levels, colors="white", linewidths=0.7)
+        surface.contourf(slope, intercept, height, levels, colors=shades)
+        surface.contour(slope, intercept, height, levels[1:-1], colors="white", linewidths=0.7)
         surface.plot(*path.T, color=colour, lw=1.2, marker="." if len(path) < 200 else None, ms=4)
         surface.plot(*start, "o", color="black", ms=5)
         surface.plot(*best, "*", color="black", ms=12, mec="white", zorder=3)
         surface.set(title=name, xlabel="slope", xlim=slope[0, [0, -1]], ylim=intercept[[0, -1], 0])
-        surface.label_outer()
+        surface.tick_params(labelleft=surface is axes[names[0]])
         above = [line.value_gradient(point)[0] - lowest for point in path[:: steps_per_point[name]]]
         axes["heights"].semilogy(np.maximum(above, 1e-16), "o-", color=colour, ms=3, lw=1.3, label=name)
     axes[names[0]].set(ylabel="intercept")
-    axes["heights"].set(xlabel=unit, ylabel="loss above its minimum", ylim=(1e-7, 50))
+    axes["heights"].set(xlabel=unit, ylabel="loss above its minimum", ylim=(lowest_shown, 40))
     axes["heights"].grid(alpha=0.3)
     axes["heights"].legend(loc="upper right", ncols=len(names))
 
@@ -95,7 +96,7 @@ for name, batch_size, rule in (
     ("all 64 rows", n, GradientDescent(learning_rate=1.0 / steepest)),
     ("batches of 8", 8, GradientDescent(learning_rate=0.3 / steepest)),
     ("single rows", 1, GradientDescent(learning_rate=0.3 / steepest)),
-    ("single rows, falling rate", 1, GradientDescent(learning_rate=0.3 / steepest, decay=0.01)),
+    ("single rows, falling rate", 1, GradientDescent(learning_rate=0.3 / steepest, decay=0.003)),
 ):
     line.path, steps[name] = [], n // batch_size
     solution = descend_in_batches(
@@ -103,18 +104,19 @@ for name, batch_size, rule in (
     )
     paths[name] = [*line.path, solution.x]
     print(f"{name}: {len(line.path)} steps, {solution.value - lowest:.1e} above the minimum")
-draw(paths, ("#0072b2", "#009e73", "#d55e00", "#cc79a7"), steps, "passes over the data")
+draw(paths, ("#0072b2", "#009e73", "#d55e00", "#cc79a7"), steps, "passes over the data", 1e-4)
 
 # %%
 # Three rules
 # -----------
-# The gradients of all rows again.  Plain descent zigzags no more, but creeps along the valley (5).
-# Momentum adds up the steps that agree, and overshoots a little (9).  Adam's steps start with one length
-# in every coordinate, whatever the slope (14).
+# The gradients of all rows again.  With the rate 1/L plain descent falls to the floor of the valley in
+# one step, and then creeps along it (5).  Momentum overshoots, but adds up the steps that agree (9).  Adam
+# begins with steps of one length in every coordinate (14): a gain where the parameters differ in scale,
+# which these two do not.
 rules = {
     "gradient descent": GradientDescent(learning_rate=1.0 / steepest),
-    "momentum": Momentum(learning_rate=1.0 / steepest, momentum=0.75),
-    "Adam": Adam(learning_rate=0.2),
+    "momentum": Momentum(learning_rate=1.0 / steepest, momentum=0.65),
+    "Adam": Adam(learning_rate=0.3),
 }
 paths = {name: [start] for name in rules}
 for name, rule in rules.items():
@@ -122,5 +124,5 @@ for name, rule in rules.items():
         line, start, rule, max_iter=80, progress=lambda step, value, x, name=name: paths[name].append(x)
     )
     print(f"{name}: {solution.n_iter} steps, {solution.value - lowest:.1e} above the minimum")
-draw(paths, ("#0072b2", "#d55e00", "#009e73"), dict.fromkeys(rules, 1), "steps")
+draw(paths, ("#0072b2", "#d55e00", "#009e73"), dict.fromkeys(rules, 1), "steps", 1e-6)
 plt.show()

@@ -2,10 +2,10 @@ r"""
 Logistic regression from calculus
 =================================
 
-The log loss of a raw prediction :math:`f` is :math:`\\log(1 + e^f) - y f`.  Its derivative is the
+The log loss of a raw prediction :math:`f` is :math:`\log(1 + e^f) - y f`.  Its derivative is the
 probability minus the label, and its second derivative is the variance of the label.  Newton's method
-needs nothing else: this example writes it in ten lines and watches the distance to the optimum being
-squared at each step.
+needs nothing else: this example writes it in ten lines, and watches how the last steps square the
+distance to the optimum.
 """
 
 import matplotlib.pyplot as plt
@@ -42,12 +42,15 @@ for _ in range(9):
 # ---------------------------------------------
 model = LogisticRegression(tol=1e-10).fit(X, y)
 print(model.optimality_)
-print("largest difference of the coefficients:", np.abs(model.coef_[0] - w[:-1]).max())
+print(f"largest difference of the coefficients: {np.abs(model.coef_[0] - w[:-1]).max():.0e}")
 
 optimum = model.optimality_.objective
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.5), layout="constrained")
 left.semilogy(np.maximum(np.array(objectives) - optimum, 1e-13), "o-")
-left.set(xlabel="Newton step", ylabel="objective above its minimum", title="Each step squares the distance")
+left.set(
+    xlabel="Newton step", ylabel="objective above its minimum", title="The last steps square the distance"
+)
+left.grid(alpha=0.3)
 raw = np.linspace(-6, 6, 200)
 gradient, hessian = loss.derivatives(np.ones_like(raw), raw)
 right.plot(raw, loss.value(1.0, raw), label="loss of y = 1")

@@ -88,6 +88,24 @@ def _(X, i, travelled, settled, average, v):
     return _settle_dense if isinstance(X, types.Array) else _settle_sparse
 
 
+def _one_slope(loss, y, raw, slope, second):
+    slope[0] = loss.derivatives(y, raw[0])[0]
+
+
+def _all_slopes(loss, y, raw, slope, second):
+    loss.derivatives_row(y, raw, slope, second)
+
+
+def slopes_of(loss, y, raw, slope, second):
+    """Write the derivatives of a row's loss in its raws; `second` is None for a loss of one output."""
+    (_one_slope if second is None else _all_slopes)(loss, y, raw, slope, second)
+
+
+@overload(slopes_of)
+def _(loss, y, raw, slope, second):
+    return _one_slope if isinstance(second, types.NoneType) else _all_slopes
+
+
 @kernel
 def _settle(scale, travelled, settled, average, x):
     """Take the steps of all columns, and write out the coefficients."""
@@ -112,10 +130,7 @@ def _walk(loss, problem, walk, order, second):
         settle_row(X, i, travelled, settled, average, x)
         for k in range(K):
             raw[k] = scale * row_dot(X, i, x[k]) + (x[k, p] if intercept else 0.0)
-        if second is None:
-            slope[0] = loss.derivatives(y[i], raw[0])[0]
-        else:
-            loss.derivatives_row(y[i], raw, slope, second)
+        slopes_of(loss, y[i], raw, slope, second)
         scale *= decay
         for k in range(K):
             change = weight[i] * slope[k] - slopes[i, k]

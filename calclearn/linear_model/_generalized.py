@@ -243,9 +243,8 @@ class GeneralizedLinearRegressor(RegressorMixin, CalculusEstimator):
 
 def piecewise_linear(objective) -> bool:
     """Whether the loss shows no curvature, near some of the targets nor far from them."""
-    y, raw = np.broadcast_arrays(
-        objective.y[:16, None], objective.y[:16, None] + np.r_[-DISTANCES, DISTANCES]
-    )
-    y, raw = (np.ascontiguousarray(a.ravel(), objective.design.dtype) for a in (y, raw))
+    some = objective.y[:16]
+    y = np.tile(some, 2 * len(DISTANCES))
+    raw = np.add.outer(np.r_[-DISTANCES, DISTANCES].astype(some.dtype), some).ravel()
     weight = None if objective.weight is None else np.ones_like(y)
     return not pointwise.gradient_hessian(objective.loss, y, raw, weight)[1].any()
