@@ -8,13 +8,15 @@ import warnings
 from numbers import Integral, Real
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import assert_all_finite
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_consistent_length, validate_data
+from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from ._runtime.threads import thread_count
+from ._runtime.threads import chunks, run, thread_count
 from .optimize import explain
 from .optimize._stopping import CALLBACK
 
@@ -24,12 +26,12 @@ __all__ = [
     "Interval",
     "Real",
     "StrOptions",
-    "check_consistent_length",
     "check_weights",
     "fitting",
     "thread_count",
-    "validate_data",
+    "validate",
 ]
+LARGE = 1 << 20  # entries of X from which threads look for NaN and infinity
 
 
 def fitting(fit):
@@ -60,9 +62,12 @@ def fitting(fit):
 class CalculusEstimator(CallbackSupportMixin, BaseEstimator):
     """Base of the estimators: scikit-learn's, with progress and honest warnings."""
 
-    def _progress(self, max_iter, reconstruct=None, *, X=None, y=None):
-        """What a solver calls after each iteration: callbacks and ``verbose``."""
-        return Progress(self, max_iter, reconstruct, X, y)
+    def _progress(self, max_iter, reconstruct=None, *, X=None, y=None, scale=1.0):
+        """What a solver calls after each iteration: callbacks and ``verbose``.
+
+        The documented objective is `scale` times the solver's.
+        """
+        return Progress(self, max_iter, reconstruct, X, y, scale)
 
     def _check_warm_start(self, n_features, n_targets=None):
         """Raise a ValueError if the previous fit, from which to start, was of another shape."""
@@ -94,8 +99,8 @@ class Progress:
     solvers.  A callback that answers True stops the solver.
     """
 
-    def __init__(self, estimator, max_iter, reconstruct, X, y):
-        self._estimator, self._reconstruct = estimator, reconstruct
+    def __init__(self, estimator, max_iter, reconstruct, X, y, scale):
+        self._estimator, self._reconstruct, self._scale = estimator, reconstruct, scale
         self._data = {"X": X, "y": y}
         self._verbose = int(getattr(estimator, "verbose", 0))
         self._context = None
@@ -124,7 +129,8 @@ class Progress:
 
     def __call__(self, iteration, value, x=None):
         if self._verbose:
-            print(f"{type(self._estimator).__name__} iteration {iteration}: objective {value:.10g}")
+            name, objective = type(self._estimator).__name__, self._scale * value
+            print(f"{name} iteration {iteration}: objective {objective:.10g}")
         if self._context is None or not self._context._callbacks:
             return False
         task = self._context.subcontext(task_name="iteration")
@@ -135,6 +141,31 @@ class Progress:
         return task.call_on_fit_task_end(
             estimator=self._estimator, reconstruction_attributes=attributes, **self._data
         )
+
+
+def validate(estimator, X, y="no_validation", *, sparse=("csr", "csc"), **options):
+    """X, or X and y, as arrays of floats: float64 or float32, in the order or sparse format they came in.
+
+    A large dense X is searched for NaN and infinity by threads, which scikit-learn's own check is not.
+    """
+    options = {"accept_sparse": sparse, "dtype": (np.float64, np.float32)} | options
+    checked = validate_data(estimator, X, y, ensure_all_finite=False, **options)
+    X = checked if isinstance(y, str) else checked[0]
+    if issparse(X) or X.size < LARGE or not _sum_is_finite(X, estimator):
+        assert_all_finite(X, estimator_name=type(estimator).__name__, input_name="X")
+    return checked
+
+
+def _sum_is_finite(X, estimator) -> bool:
+    """Whether the entries add up to a finite number, which is so only if each is finite."""
+    rows = X if X.flags.c_contiguous else X.T
+    with np.errstate(all="ignore"):
+        sums = run(
+            lambda bounds: rows[bounds[0] : bounds[1]].sum(),
+            chunks(len(rows), max(1, LARGE * len(rows) // X.size)),
+            thread_count(getattr(estimator, "n_jobs", None)),
+        )
+        return bool(np.isfinite(np.sum(sums)))
 
 
 def check_weights(sample_weight, X, *, dtype=np.float64):

@@ -24,7 +24,7 @@ from calclearn.losses import check_loss, loss
 
 # 1. Drop-in: change the import, keep the pipeline. ---------------------------------------------------
 def fit_and_score(estimator, data):
-    """Fit in a pipeline on three quarters of the rows: score on the rest, milliseconds, and the certificate."""
+    """On three quarters of the rows: score on the rest, milliseconds (best of three), and the certificate."""
     X_train, X_test, y_train, y_test = data
     pipeline = make_pipeline(StandardScaler(), estimator).fit(X_train, y_train)  # compiles, the first time
     times = []
@@ -34,7 +34,7 @@ def fit_and_score(estimator, data):
         times.append(1e3 * (time.perf_counter() - start))
     certificate = getattr(pipeline[-1], "optimality_", None)
     bound = "not stated" if certificate is None else f"{certificate.suboptimality_bound:.1e}"
-    return f"{pipeline.score(X_test, y_test):.4f}", f"{np.median(times):.1f}", bound
+    return f"{pipeline.score(X_test, y_test):.4f}", f"{min(times):.1f}", bound
 
 
 jobs = [

@@ -250,7 +250,8 @@ def _by_qr(rows: _CentredRows, l2: float) -> LeastSquares:
     Q, T, pivot = scipy.linalg.qr(A / scale, mode="economic", pivoting=True)
     diagonal = np.abs(np.diag(T))
     tolerance = max(rows.n, rows.p) * np.finfo(rows.X.dtype).eps * diagonal.max(initial=0.0)
-    rank = int((diagonal > tolerance).sum())
+    n_rows = rows.n if rows.weight is None else int(np.count_nonzero(rows.weight))
+    rank = min(int((diagonal > tolerance).sum()), n_rows - rows.intercept)  # centring costs one
     W = _least_norm(T[:rank], pivot, scale, Q[:, :rank].T @ B)
     squares, gradient, _ = rows.gradient(W)
     gradient = gradient + l2 * W

@@ -37,6 +37,8 @@ class Scaling:
         penalty = np.r_[np.full(p, objective.l2), objective.l2_intercept][: self._keep]
         self._dense = p <= GRAM_COLUMNS and p < objective.n
         gram = objective.factor * design.bordered_gram(mean, diagonal=not self._dense)
+        if not mean.any() and not penalty.any():  # nothing to scale by: the variables as they are
+            self._dense, gram = False, np.ones(p + 1)
         if self._dense:
             gram = gram[: self._keep, : self._keep] + np.diag(penalty)
             gram[np.diag_indices_from(gram)] += 1e-10 * np.diag(gram).max(initial=1e-300)
@@ -143,10 +145,10 @@ class LinearObjective:
     def start(self):
         """Zero coefficients, and the intercept that is best for them."""
         coef = np.zeros((self.p,) if self.n_outputs is None else (self.n_outputs, self.p))
-        if not self.intercept or self.n_outputs is not None or self.l2_intercept:
+        if not self.intercept or self.l2_intercept:
             return self.pack(coef)
-        best = self.loss.minimiser(self.y, self.weight)
-        return self.pack(coef, best)
+        of_rows = {} if self.n_outputs is None else {"n_classes": self.n_outputs}
+        return self.pack(coef, self.loss.minimiser(self.y, self.weight, **of_rows))
 
     # -------------------------------------------------------------------------- F and its derivatives
 
@@ -240,9 +242,13 @@ class LinearObjective:
 
     def hessian_product(self, x):
         """The function `v -> H(x) v`."""
-        raw = self.raw(x)
+        raw, n_threads = self.raw(x), self.n_threads
         if self.n_outputs is None:
-            h = pointwise.gradient_hessian(self.loss, self.y, raw, self.weight, n_threads=self.n_threads)[1]
+            curvature = pointwise.gradient_hessian(self.loss, self.y, raw, self.weight, n_threads=n_threads)[
+                1
+            ]
+        else:
+            curvature = pointwise.curvature(self.loss, self.y, raw, n_threads=n_threads)
 
         def product(v):
             coef, intercept = self._typed(v)
@@ -253,10 +259,10 @@ class LinearObjective:
                     rows = slice(block.start, block.stop)
                     direction = block.times(coef.T) + intercept
                     if self.n_outputs is None:
-                        weighted = h[rows] * direction
+                        weighted = curvature[rows] * direction
                     else:
                         weighted = pointwise.hessian_product(
-                            self.loss, self.y[rows], raw[rows], direction, self._weights(rows)
+                            self.loss, self.y[rows], curvature[rows], direction, self._weights(rows)
                         )
                     self._add_gradient(total, block, weighted)
                 return [total]
@@ -267,10 +273,9 @@ class LinearObjective:
 
     def scaling(self, x):
         """Variables in which the Hessian at `x` is near the identity (see :class:`Scaling`)."""
-        h = pointwise.gradient_hessian(self.loss, self.y, self.raw(x), self.weight, n_threads=self.n_threads)[
-            1
-        ].reshape(self.n, -1)
-        return Scaling(self, np.maximum(h, 0.0))
+        inputs = (self.loss, self.y, self.raw(x), self.weight)
+        _, h = pointwise.gradient_hessian(*inputs, n_threads=self.n_threads)
+        return Scaling(self, np.maximum(h.reshape(self.n, -1), 0.0))
 
     def raw(self, x):
         """`X w + b`; remembered for the last x."""
@@ -291,10 +296,11 @@ class LinearObjective:
         if self.n_outputs is None:
             yield 0, 0, pointwise.gradient_hessian(self.loss, y, raw, weight)[1]
             return
+        curvature = pointwise.curvature(self.loss, y, raw)
         for k in range(self.n_outputs):
             unit = np.zeros_like(raw)
             unit[:, k] = 1
-            column = pointwise.hessian_product(self.loss, y, raw, unit, weight)
+            column = pointwise.hessian_product(self.loss, y, curvature, unit, weight)
             for m in range(k + 1):
                 yield k, m, np.ascontiguousarray(column[:, m])
 

@@ -7,8 +7,8 @@ What is minimised is F of :class:`.linear.LinearObjective`.  A table keeps for e
     \tilde g = c\,\Delta_i\,(x_i, 1) + \frac1n \sum_j s_j\,(x_j, 1) + \alpha\,(w, 0),
 
 where :math:`s_j` are the slopes of the table, i's renewed, and :math:`\Delta_i` is the change of i's.  With
-`c = 0` that is SAG; with :math:`c = 1 - 1/n` the estimate is unbiased, and that is SAGA.  The table starts
-exact, from one pass over all rows.
+`c = 0` that is SAG; with :math:`c = 1 - 1/n` the estimate is unbiased, and that is SAGA.  The table
+starts at zero.
 
 Between two draws that touch a column its average gradient stays the same, so its steps are taken together
 when it is touched next: a step costs as much as its row has entries, also where X is sparse.  With
@@ -26,14 +26,13 @@ from numba import types
 from numba.extending import overload
 
 from .._runtime.jit import kernel
-from ..losses import pointwise
+from ..losses import LogLoss, MultinomialLogLoss, SquaredError
 from ..optimize._descent import iterate
 from ..optimize._stopping import Stopping
 from .epochs import ENTRIES, _input, _rows, add_row, row_dot
-from .linear import LinearObjective
 
-# the largest second derivative of a loss; the largest eigenvalue of its Hessian, for K outputs
-CURVATURE = {"squared_error": 1.0, "log_loss": 0.25, "multinomial_log_loss": 0.5}
+# the largest second derivative of a loss; with K outputs, the largest eigenvalue of its Hessian
+CURVATURE = {SquaredError: 1.0, LogLoss: 0.25, MultinomialLogLoss: 0.5}
 SMALLEST_SCALE = 1e-6  # then v is written out: 1 / scale must not lose digits
 EPS = float(np.finfo(np.float64).eps)
 
@@ -148,78 +147,94 @@ def _walk(loss, problem, walk, order, second):
     _settle(scale, travelled, settled, average, x)
 
 
-# -------------------------------------------------------------------------------------------- the epochs
+# ------------------------------------------------------------------------------------------- the epochs
 
 
-def run_sag(
-    objective: LinearObjective,
-    x0,
-    *,
-    rng,
-    saga=False,
-    tol=1e-6,
-    max_iter=100,
-    progress=None,
-    sampling="replace",
-    c=None,
-):
-    weight = np.full(objective.n, 1.0 / objective.n) if objective.weight is None else objective.weight
+def run_sag(objective, x0, *, rng, saga=False, tol=1e-6, max_iter=100, progress=None):
+    r"""Minimise by SAG or SAGA: n draws to an epoch, with replacement.
+
+    The step is :math:`1/L` for SAG and :math:`\max(1/3L,\ 1/2(L + n\alpha))` for SAGA, with L the largest
+    curvature of one row's term, :math:`\max_i s_i \ell'' (\|x_i\|^2 + 1) + \alpha`.
+
+    Parameters
+    ----------
+    objective : LinearObjective
+        Of a loss in :data:`CURVATURE`.
+    x0 : array-like of shape (size,)
+        Where to start.
+    rng : numpy.random.Generator or RandomState
+        Draws the rows.
+    saga : bool, default=False
+        SAGA, or SAG.
+    tol : float, default=1e-6
+        Stop when no component of the gradient, computed over all rows after each epoch, is larger in
+        absolute value.
+    max_iter : int, default=100
+        Most epochs.
+    progress : callable, optional
+        ``progress(epoch, value, x)`` after each epoch; a true answer stops.
+
+    Returns
+    -------
+    Solution
+
+    Raises
+    ------
+    TypeError
+        For a loss without a known bound on its curvature: no step would be safe.
+
+    Notes
+    -----
+    The same `rng` gives the same bits.  Rows of no weight are not drawn.  Rows are drawn with replacement,
+    since over permutations SAG need not converge: with iris it circles.
+    """
+    bound = CURVATURE.get(type(objective.loss))
+    if bound is None:
+        known = ", ".join(sorted(cls.__name__ for cls in CURVATURE))
+        raise TypeError(f"sag and saga need a loss of bounded curvature ({known}), got {objective.loss!r}")
+    K, n = objective.n_outputs or 1, objective.n
+    weight = np.full(n, 1.0 / n) if objective.weight is None else objective.weight.astype(np.float64)
     drawn = np.flatnonzero(weight)
-    n = len(drawn)
-    weight = n * weight.astype(np.float64)
-    step = _step(objective, weight, n, saga) * (c or 1)
-    K = objective.n_outputs
+    weight = len(drawn) * weight
+    steepest = bound * np.max(weight * (squared_norms(objective.design) + objective.intercept))
+    L = max(steepest + max(objective.l2, objective.l2_intercept), np.finfo(np.float64).tiny)
+    step = max(1.0 / (3.0 * L), 0.5 / (L + objective.l2 * len(drawn))) if saga else 1.0 / L
     problem = Problem(
-        _rows(objective.design.X),
-        _input(objective.y),
-        _input(weight),
-        objective.p,
-        1.0 / n,
-        step,
-        max(1.0 - step * objective.l2, EPS),
-        1.0 - step * objective.l2_intercept,
-        1.0 - 1.0 / n if saga else 0.0,
+        X=_rows(objective.design.X),
+        y=_input(objective.y),
+        weight=_input(weight),
+        p=objective.p,
+        share=1.0 / len(drawn),
+        step=step,
+        decay=max(1.0 - step * objective.l2, EPS),  # 0 where the penalty is all there is
+        intercept_decay=1.0 - step * objective.l2_intercept,
+        correction=1.0 - 1.0 / len(drawn) if saga else 0.0,
     )
-    loss, second = objective.loss.at(np.float64), None if K is None else np.empty(K)
-    stride = _rows_to_a_call(objective)
-    table = []
+    loss, second = objective.loss.at(np.float64), None if objective.n_outputs is None else np.empty(K)
+    average, slopes = np.zeros((K, objective.size // K)), np.zeros((n, K))
+    stride = rows_to_a_call(objective.design, K)
 
-    def advance(x, gradient):
-        if not table:
-            slopes = pointwise.gradient(
-                objective.loss, objective.y, objective.raw(x), n_threads=objective.n_threads
-            )
-            table.append(weight[:, None] * slopes.reshape(objective.n, -1))
-            average = gradient.reshape(K or 1, -1).copy()
-            rows = x.reshape(average.shape)
-            average[:, : objective.p] -= objective.l2 * rows[:, : objective.p]
-            average[:, objective.p :] -= objective.l2_intercept * rows[:, objective.p :]
-            table.append(average)
-        slopes, average = table
+    def advance(x, _):
         x = x.copy()
         walk = Walk(x.reshape(average.shape), average, slopes)
-        if sampling == "replace":
-            order = _input(rng.choice(drawn, n), np.int64)
-        else:
-            order = _input(rng.permutation(drawn), np.int64)
-        for first in range(0, n, stride):
+        order = _input(rng.choice(drawn, len(drawn)), np.int64)
+        for first in range(0, len(order), stride):
             _walk(loss, problem, walk, order[first : first + stride], second)
         return x
 
     return iterate(objective, x0, advance, Stopping(tol, max_iter), progress)
 
 
-def _step(objective, weight, n, saga):
-    X = objective.design.X
-    if objective.design.sparse:
-        norms = np.asarray(X.power(2).sum(axis=1), np.float64).ravel()
-    else:
-        norms = np.einsum("ij,ij->i", X, X, dtype=np.float64)
-    steepest = CURVATURE[objective.loss.name] * np.max(weight * (norms + objective.intercept))
-    L = max(steepest + objective.l2, float(np.finfo(np.float64).tiny))
-    return max(1.0 / (3.0 * L), 0.5 / (L + objective.l2 * n)) if saga else 1.0 / L
+def squared_norms(design):
+    """The squared norms of the rows of X, in float64."""
+    X = design.X
+    if design.sparse:
+        return np.asarray(X.astype(np.float64).power(2).sum(axis=1)).ravel()
+    return np.einsum("ij,ij->i", X, X, dtype=np.float64)
 
 
-def _rows_to_a_call(objective):
-    entries = objective.design.X.nnz / max(objective.n, 1) if objective.design.sparse else objective.p
-    return max(1, int(ENTRIES / ((objective.n_outputs or 1) * (1.0 + entries))))
+def rows_to_a_call(design, K=1):
+    """So many that a call ends soon, and Ctrl-C is heard."""
+    n, p = design.shape
+    entries = design.X.nnz / max(n, 1) if design.sparse else p
+    return max(1, int(ENTRIES / (K * (1.0 + entries))))

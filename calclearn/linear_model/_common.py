@@ -1,14 +1,18 @@
 """What the linear estimators share: solvers by shape, the certificate, and sparse coefficients."""
 
 import dataclasses
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import scipy.linalg
 import scipy.sparse.linalg
 from sklearn.utils.validation import check_is_fitted
 
+from .._objectives.dual_logistic import run_dual_logistic
 from .._objectives.linear import LinearObjective
 from .._objectives.reduction import FewerColumns, fewer_rows
+from .._objectives.sag import run_sag
 from .._runtime.threads import blas_threads
 from ..optimize import LBFGS, Newton, NewtonCG, Optimality
 from ..optimize._optimality import max_norm
@@ -21,6 +25,11 @@ MARGIN = 1e-2  # "auto" aims below tol: one more step of a Newton method is chea
 SUBSAMPLE = 10  # Newton's method starts from the optimum of every tenth row ...
 ROWS_PER_COLUMN = 50  # ... where those are this many to a column: near enough for it to pay
 SOLVERS = {"lbfgs": LBFGS, "newton-cg": NewtonCG, "newton-cholesky": Newton}
+RANDOM_SOLVERS: dict[str, Callable] = {
+    "sag": run_sag,
+    "saga": partial(run_sag, saga=True),
+    "liblinear, dual": run_dual_logistic,
+}
 
 
 def solver_for(objective: LinearObjective) -> str:
@@ -31,25 +40,32 @@ def solver_for(objective: LinearObjective) -> str:
     return "newton-cholesky" if objective.p <= columns else "newton-cg"
 
 
-def minimise(objective: LinearObjective, solver: str, start, *, tol, max_iter, progress=None):
+def minimise(
+    objective: LinearObjective, solver: str, start, *, tol, max_iter, progress=None, dual=False, rng=None
+):
     """Minimise by the solver called `solver`, or for "auto" by the fastest for this shape.
 
     "auto" may take a smaller problem first: in as many columns as rows where those are fewer, or in a
-    sample of rows that gives Newton's method its start.
+    sample of rows that gives Newton's method its start.  `dual` is for "liblinear" alone; `rng` draws or
+    orders the rows of the `RANDOM_SOLVERS`.
 
     Returns
     -------
     (Solution, ndarray)
         The solution, and the parameters to keep: those with the free intercepts at their best.
     """
-    if progress is not None and not progress.listening:
+    if not getattr(progress, "listening", True):
         progress = None
     if solver == "liblinear":  # its primal method is Newton's in a trust region (Lin, Weng and Keerthi, 2008)
-        solver = solver_for(objective)
+        solver = "liblinear, dual" if dual else solver_for(objective)
     if solver != "auto":
         # products with X are shared between our own threads; for what is left BLAS's cost more than they gain
         with blas_threads(1):
-            solution = SOLVERS[solver](tol=tol, max_iter=max_iter).minimise(objective, start, progress)
+            if solver in RANDOM_SOLVERS:
+                run, options = RANDOM_SOLVERS[solver], {"rng": rng, "tol": tol, "max_iter": max_iter}
+            else:
+                run, options = SOLVERS[solver](tol=tol, max_iter=max_iter).minimise, {}
+            solution = run(objective, start, progress=progress, **options)
             return solution, objective.minimise_intercept(solution.x)
     # "auto": aim lower, and count what the caller asked for
     aim = MARGIN * tol
@@ -125,7 +141,10 @@ def _newton_decrement(objective, x, gradient):
     """The square root of gᵀH⁻¹g: half its square estimates the distance to the optimum."""
     if objective.size > CURVATURE_SIZE:
         return {}
-    step = scipy.linalg.lstsq(objective.hessian(x), gradient, lapack_driver="gelsy")[0]
+    H = objective.hessian(x)
+    step = scipy.linalg.lstsq(H, gradient, lapack_driver="gelsy")[0]
+    if max_norm(H @ step - gradient) > 0.1 * max_norm(gradient):  # a slope where there is no curvature
+        return {}
     return {"newton_decrement": float(np.sqrt(max(0.0, gradient @ step)))}
 
 

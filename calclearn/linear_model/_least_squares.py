@@ -18,7 +18,7 @@ from ..base import (
     check_weights,
     fitting,
     thread_count,
-    validate_data,
+    validate,
 )
 from ..optimize import Optimality
 from ..optimize._optimality import max_norm
@@ -94,7 +94,7 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, CalculusEstimator):
     >>> from calclearn.linear_model import LinearRegression
     >>> X = np.array([[1, 1], [1, 2], [2, 2], [2, 3]])
     >>> model = LinearRegression().fit(X, X @ [1, 2] + 3)
-    >>> model.coef_.round(6).tolist(), round(model.intercept_, 6)
+    >>> model.coef_.round(6).tolist(), round(float(model.intercept_), 6)
     ([1.0, 2.0], 3.0)
     """
 
@@ -169,12 +169,11 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, CalculusEstimator):
             For invalid parameters, data that are not finite, or `positive` with a descent solver.
         """
         accepted = False if self.positive else ("csr", "csc")
-        X, y = validate_data(
+        X, y = validate(
             self,
             X,
             y,
-            accept_sparse=accepted,
-            dtype=(np.float64, np.float32),
+            sparse=accepted,
             y_numeric=True,
             multi_output=True,
         )
@@ -190,7 +189,8 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, CalculusEstimator):
             self.__dict__.pop(name, None)
         if descent:
             as_fitted = self._as_fitted(design) if np.ndim(y) == 1 else None
-            with self._progress(self.max_iter * Y.shape[1], as_fitted, X=X, y=y) as progress:
+            squares = 2.0 * (len(Y) if weight is None else float(weight.sum()))  # of half the mean
+            with self._progress(self.max_iter * Y.shape[1], as_fitted, X=X, y=y, scale=squares) as progress:
                 fitted = descend_least_squares(self, design, Y, weight, progress)
             self.coef_, self.intercept_ = fitted.coef, fitted.intercept
             self.optimality_, self.loss_curve_ = fitted.optimality, fitted.curve
@@ -205,10 +205,10 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, CalculusEstimator):
                 self.singular_ = solved.singular.astype(design.dtype)
             self.optimality_ = certificate(solved)
         self.coef_ = self.coef_.astype(design.dtype)
-        self.intercept_ = self.intercept_.astype(design.dtype) if self.fit_intercept else self.intercept_
+        self.intercept_ = self.intercept_.astype(design.dtype)
         if np.ndim(y) == 1:
-            self.coef_, self.intercept_ = self.coef_[0], float(self.intercept_[0])
-        elif not self.fit_intercept:
+            self.coef_, self.intercept_ = self.coef_[0], self.intercept_[0]
+        if not self.fit_intercept:
             self.intercept_ = 0.0
         self._warn_unless_converged(self.optimality_)
         return self
@@ -225,15 +225,13 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, CalculusEstimator):
         y : ndarray of shape (n_samples,) or (n_samples, n_targets)
         """
         check_is_fitted(self)
-        X = validate_data(
-            self, X, accept_sparse=("csr", "csc", "coo"), dtype=(np.float64, np.float32), reset=False
-        )
+        X = validate(self, X, sparse=("csr", "csc", "coo"), reset=False)
         return safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
 
     def _as_fitted(self, design):
         """The function from the flat vector of the descent to the fitted attributes that belong to it."""
-        p = design.shape[1]
-        return lambda x: {"coef_": x[:p].astype(design.dtype), "intercept_": float(x[p:].sum())}
+        p, dtype = design.shape[1], design.dtype
+        return lambda x: {"coef_": x[:p].astype(dtype), "intercept_": x[p:].sum(dtype=dtype)}
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

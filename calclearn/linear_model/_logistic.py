@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.base import ClassifierMixin
-from sklearn.utils import compute_class_weight
+from sklearn.utils import check_random_state, compute_class_weight
 from sklearn.utils._param_validation import Hidden
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.multiclass import check_classification_targets
@@ -22,7 +22,7 @@ from ..base import (
     check_weights,
     fitting,
     thread_count,
-    validate_data,
+    validate,
 )
 from ..losses import get_loss
 from ._common import SparseCoefMixin, certify, minimise
@@ -49,10 +49,10 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, CalculusEstimator):
     l1_ratio : float, default=0.0
         Share of the L1 penalty.  Only 0 is supported yet.
     dual : bool, default=False
-        Solve the dual problem; for ``solver="liblinear"`` only.
+        Solve the dual problem, by coordinate descent; for ``solver="liblinear"`` only.
     tol : float, default=1e-4
         The fit ends when no component of the gradient of the objective divided by ``C Σ s`` is larger in
-        absolute value; for "sag" and "saga", when no coefficient moves by more than this part of the largest.
+        absolute value.  It is the same for all solvers.
     fit_intercept : bool, default=True
         Whether the intercepts are free, or zero.
     intercept_scaling : float, default=1
@@ -61,12 +61,12 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, CalculusEstimator):
     class_weight : dict or "balanced", default=None
         Weights of the classes, which multiply the sample weights.
     random_state : int, RandomState instance or None, default=None
-        The order of rows of "sag", "saga" and "liblinear" in the dual.
+        Draws the rows of "sag" and "saga", and orders those of "liblinear" in the dual.
     solver : {"auto", "lbfgs", "liblinear", "newton-cg", "newton-cholesky", "sag", "saga"}, default="auto"
         "auto" chooses by the shape of X; all but "liblinear", which penalises the intercept and takes two
         classes only, have the same optimum.
     max_iter : int, default=100
-        Most iterations of the solver.
+        Most iterations of the solver; of "sag", "saga" and "liblinear" in the dual, passes over the rows.
     verbose : int, default=0
         Print the objective after each iteration.
     warm_start : bool, default=False
@@ -186,7 +186,7 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, CalculusEstimator):
             For an L1 or elastic-net penalty.
         """
         C = self._strength()
-        X, y = validate_data(self, X, y, accept_sparse=("csr", "csc"), dtype=(np.float64, np.float32))
+        X, y = validate(self, X, y)
         check_classification_targets(y)
         classes, codes = np.unique(y, return_inverse=True)
         self._check_classes(classes)
@@ -195,10 +195,17 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, CalculusEstimator):
         scale = C * objective.total_weight if np.isfinite(C) else objective.total_weight
         start = self._start(objective, classes)
         with self._progress(
-            self.max_iter, lambda x: self._fitted(objective, x, classes), X=X, y=y
+            self.max_iter, lambda x: self._fitted(objective, x, classes), X=X, y=y, scale=scale
         ) as progress:
             solution, x = minimise(
-                objective, self.solver, start, tol=self.tol, max_iter=self.max_iter, progress=progress
+                objective,
+                self.solver,
+                start,
+                tol=self.tol,
+                max_iter=self.max_iter,
+                progress=progress,
+                dual=self.dual,
+                rng=check_random_state(self.random_state),
             )
         for name, value in self._fitted(objective, x, classes).items():
             setattr(self, name, value)
@@ -221,7 +228,7 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, CalculusEstimator):
             For two classes the log odds of ``classes_[1]``.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse=("csr", "csc"), dtype=(np.float64, np.float32), reset=False)
+        X = validate(self, X, reset=False)
         scores = safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
         return scores[:, 0] if scores.shape[1] == 1 else scores
 
@@ -358,11 +365,12 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, CalculusEstimator):
             l2_intercept=l2 / self.intercept_scaling**2 if liblinear and self.fit_intercept else 0.0,
             intercept=self.fit_intercept,
             n_outputs=None if n_classes == 2 else n_classes,
-            n_threads=thread_count(),
+            n_threads=thread_count(self.n_jobs),
         )
 
     def _start(self, objective, classes):
         if self.warm_start and hasattr(self, "coef_") and np.array_equal(self.classes_, classes):
+            self._check_warm_start(objective.p, objective.n_outputs or 1)
             coef = self.coef_ if isinstance(self.coef_, np.ndarray) else self.coef_.toarray()
             rows = slice(None) if objective.n_outputs else 0
             return objective.pack(coef[rows], self.intercept_[rows])

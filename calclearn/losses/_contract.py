@@ -54,6 +54,18 @@ class Loss(Formula):
         """The prediction of `y` that `raw` stands for: the inverse link."""
         return raw
 
+    def curvature_row(self, y, raw, curvature):
+        """Write what products with the row's Hessian have in common, of shape (K,): by default its raws.
+
+        Newton's method multiplies with one Hessian many times; for losses of several outputs.
+        """
+        for k in range(raw.shape[0]):
+            curvature[k] = raw[k]
+
+    def curvature_product_row(self, y, curvature, direction, out):
+        """Write the Hessian times `direction`, from what :meth:`curvature_row` wrote."""
+        self.hessian_product_row(y, curvature, direction, out)
+
     def minimiser(self, y, weight=None) -> float:
         """The constant raw prediction with the least weighted loss.
 

@@ -42,11 +42,19 @@ class MultinomialLogLoss(Loss):
     def hessian_product_row(self, y, raw, direction, out):
         """Write the Hessian times `direction`, both of shape (K,); it does not depend on `y`."""
         self.mean_row(raw, out)
-        average = 0.0 * out[0]
-        for k in range(raw.shape[0]):
-            average += out[k] * direction[k]
-        for k in range(raw.shape[0]):
-            out[k] *= direction[k] - average  # (34)
+        self.curvature_product_row(y, out, direction, out)
+
+    def curvature_row(self, y, raw, curvature):
+        """Write the probabilities, which say all about the Hessian."""
+        self.mean_row(raw, curvature)
+
+    def curvature_product_row(self, y, curvature, direction, out):
+        """Write the Hessian times `direction`, from the probabilities."""
+        average = 0.0 * direction[0]
+        for k in range(direction.shape[0]):
+            average += curvature[k] * direction[k]
+        for k in range(direction.shape[0]):
+            out[k] = curvature[k] * (direction[k] - average)  # (34)
 
     def mean_row(self, raw, out):
         """Write the probabilities of the classes, of shape (K,)."""

@@ -79,11 +79,17 @@ def _derivatives_rows(loss, y, raw, weight, gradient, hessian):
 
 
 @kernel
-def _hessian_product_rows(loss, y, raw, weight, direction, product):
+def _curvature_rows(loss, y, raw, weight, curvature):
     for i in range(y.shape[0]):
-        loss.hessian_product_row(y[i], raw[i], direction[i], product[i])
+        loss.curvature_row(y[i], raw[i], curvature[i])
+
+
+@kernel
+def _curvature_product_rows(loss, y, curvature, weight, direction, product):
+    for i in range(y.shape[0]):
+        loss.curvature_product_row(y[i], curvature[i], direction[i], product[i])
         if weight is not None:
-            for k in range(raw.shape[1]):
+            for k in range(curvature.shape[1]):
                 product[i, k] *= weight[i]
 
 
@@ -149,11 +155,18 @@ def value_gradient_hessian(
     return value, gradient, hessian
 
 
-def hessian_product(loss: Loss, y, raw, direction, weight=None, *, out=None, n_threads=1):
-    """Each row's K x K Hessian times that row of `direction`; shape (n, K)."""
-    out = np.empty_like(raw) if out is None else out
-    rows = _rows(loss, y, raw, weight)
-    _run(_hessian_product_rows, rows, (_readonly(direction), out), n_threads)
+def curvature(loss: Loss, y, raw, *, n_threads=1):
+    """What :func:`hessian_product` needs of each row's K x K Hessian; shape (n, K)."""
+    out = np.empty_like(raw)
+    _run(_curvature_rows, _rows(loss, y, raw, None), (out,), n_threads)
+    return out
+
+
+def hessian_product(loss: Loss, y, curvature, direction, weight=None, *, out=None, n_threads=1):
+    """Each row's K x K Hessian, as :func:`curvature` gave it, times that row of `direction`; shape (n, K)."""
+    out = np.empty_like(curvature) if out is None else out
+    rows = _rows(loss, y, curvature, weight)
+    _run(_curvature_product_rows, rows, (_readonly(direction), out), n_threads)
     return out
 
 

@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from calclearn.linear_model import LogisticRegression
 
-SECOND_ORDER = ["auto", "newton-cholesky", "newton-cg", "lbfgs"]
+SOLVERS = ["auto", "newton-cholesky", "newton-cg", "lbfgs", "sag", "saga"]
 
 
 @pytest.fixture(scope="module")
@@ -28,12 +28,14 @@ def iris():
     return StandardScaler().fit_transform(X), np.array(["setosa", "versicolor", "virginica"])[y]
 
 
-@pytest.mark.parametrize("solver", SECOND_ORDER)
+@pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("data", ["cancer", "iris"])
 @pytest.mark.parametrize("fit_intercept", [True, False])
 def test_the_optimum_is_scikit_learns(solver, data, fit_intercept, request):
     X, y = request.getfixturevalue(data)
-    ours = LogisticRegression(solver=solver, tol=1e-9, max_iter=2000, fit_intercept=fit_intercept).fit(X, y)
+    ours = LogisticRegression(
+        solver=solver, tol=1e-9, max_iter=5000, fit_intercept=fit_intercept, random_state=0
+    ).fit(X, y)
     theirs = Theirs(solver="newton-cholesky", tol=1e-12, fit_intercept=fit_intercept).fit(X, y)
     assert_allclose(ours.coef_, theirs.coef_, rtol=1e-5, atol=1e-7)
     assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), atol=1e-7)
@@ -130,6 +132,46 @@ def test_liblinear_penalises_the_intercept(cancer):
         assert_allclose(ours.coef_, theirs.coef_, rtol=1e-4, atol=1e-6)
         assert_allclose(ours.intercept_, theirs.intercept_, rtol=1e-4, atol=1e-6)
         assert ours.optimality_.suboptimality_bound < 1e-8
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_liblinears_dual_has_liblinears_optimum(cancer, fit_intercept):
+    X, y = cancer
+    parameters = {
+        "solver": "liblinear",
+        "dual": True,
+        "intercept_scaling": 3.0,
+        "fit_intercept": fit_intercept,
+        "max_iter": 2000,
+        "random_state": 0,
+    }
+    ours = LogisticRegression(tol=1e-9, **parameters).fit(X, y)
+    theirs = Theirs(tol=1e-8, **parameters).fit(X, y)
+    assert_allclose(ours.coef_, theirs.coef_, rtol=1e-4, atol=1e-6)
+    assert_allclose(ours.intercept_, theirs.intercept_, rtol=1e-4, atol=1e-6)
+    assert ours.optimality_.converged
+    assert ours.optimality_.suboptimality_bound < 1e-8
+
+
+@pytest.mark.parametrize("solver", ["sag", "saga"])
+def test_with_the_defaults_standardised_data_take_some_twenty_epochs(solver):
+    X, y = make_classification(2000, 20, n_informative=10, n_classes=4, random_state=0)
+    model = LogisticRegression(solver=solver, random_state=0).fit(StandardScaler().fit_transform(X), y)
+    assert model.optimality_.converged
+    assert model.n_iter_[0] < 40
+
+
+@pytest.mark.parametrize(
+    "parameters", [{"solver": "sag"}, {"solver": "saga"}, {"solver": "liblinear", "dual": True}]
+)
+def test_a_random_state_decides_every_bit(cancer, parameters):
+    X, y = cancer
+    coefs = [
+        LogisticRegression(C=1e-3, random_state=state, **parameters).fit(X, y).coef_
+        for state in (0, np.random.RandomState(0), 1)
+    ]
+    assert (coefs[0] == coefs[1]).all()
+    assert (coefs[0] != coefs[2]).any()
 
 
 def test_without_a_penalty_the_score_equations_hold(cancer):
