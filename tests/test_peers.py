@@ -1,4 +1,4 @@
-"""Against PyTorch, which `.[test]` does not install: update rules step by step, losses by its own derivatives."""
+"""Against PyTorch, which `.[test]` does not install: update rules step by step, and derivatives of losses."""
 
 import numpy as np
 import pytest

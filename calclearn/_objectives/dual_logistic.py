@@ -19,7 +19,7 @@ ordinary number.  h rises at least as fast as u, and it is convex below 0 and co
 from the side of 0 descends to the root without a safeguard.
 
 Source: Yu, Huang and Lin (2011), *Dual coordinate descent methods for logistic regression and maximum entropy
-models*, algorithm 3; they solve for `a`, from whichever end is nearer, by a modified Newton method.
+models*; they solve for `a`, from whichever end is nearer, by a modified Newton method.
 """
 
 from typing import Any, NamedTuple

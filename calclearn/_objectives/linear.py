@@ -219,34 +219,41 @@ class LinearObjective:
     def minimise_intercept(self, x):
         """`x` with the free intercepts at their best for its coefficients; no pass over X.
 
-        Newton's method on K numbers, as long as it lowers F, or within rounding its slope.
+        Newton's method on K numbers, as long as it lowers F, or within rounding its slope; the Hessian is
+        computed again only where the last one did little.
         """
         if not self.intercept or self.l2_intercept or not self.convex:
             return x
         raw, K = self.raw(x), self.n_outputs or 1
         best, shift, lowest, flattest = np.zeros(K), np.zeros(K), np.inf, np.inf
+        inverse = None
         for _ in range(NEWTON_STEPS):
             moved = raw + (shift if self.n_outputs else shift[0]).astype(raw.dtype)
             v, g = pointwise.value_gradient(self.loss, self.y, moved, self.weight, n_threads=self.n_threads)
-            value, gradient = self._sum(v), np.sum(g, axis=0, dtype=np.float64).reshape(K)
+            value, gradient = self._sum(v), self._column_sums(g).reshape(K)
             slope, rounding = np.abs(gradient).max(), 1e-12 * abs(lowest)
             if not (value < lowest or (value <= lowest + rounding and slope < 0.5 * flattest)):
                 break
+            if inverse is None or slope > 0.1 * flattest:
+                inverse = self._inverse_intercept_hessian(moved)
             best, lowest, flattest = shift, value, slope
-            H = np.zeros((K, K))
-            for k, m, h in self._curvatures(slice(None), moved):
-                H[k, m] = H[m, k] = self._sum(h)
-            shift = shift - np.linalg.lstsq(H, gradient, rcond=None)[0]
+            shift = shift - inverse @ gradient
         coef, intercept = self.unpack(x)
         return self.pack(coef, intercept + (best if self.n_outputs else best[0]))
+
+    def _inverse_intercept_hessian(self, raw):
+        K = self.n_outputs or 1
+        H = np.zeros((K, K))
+        for k, m, h in self._curvatures(slice(None), raw, self.n_threads):
+            H[k, m] = H[m, k] = self._sum(h)
+        return np.linalg.pinv(H, rcond=K * np.finfo(np.float64).eps, hermitian=True)
 
     def hessian_product(self, x):
         """The function `v -> H(x) v`."""
         raw, n_threads = self.raw(x), self.n_threads
         if self.n_outputs is None:
-            curvature = pointwise.gradient_hessian(self.loss, self.y, raw, self.weight, n_threads=n_threads)[
-                1
-            ]
+            inputs = (self.loss, self.y, raw, self.weight)
+            _, curvature = pointwise.gradient_hessian(*inputs, n_threads=n_threads)
         else:
             curvature = pointwise.curvature(self.loss, self.y, raw, n_threads=n_threads)
 
@@ -290,17 +297,17 @@ class LinearObjective:
         coef, intercept = self.unpack(x)
         return coef.astype(self.design.dtype), np.asarray(intercept, self.design.dtype)
 
-    def _curvatures(self, rows, raw):
+    def _curvatures(self, rows, raw, n_threads=1):
         """`(k, m, h)` for k >= m: each row's second derivative of the loss in its raws k and m."""
         y, weight = self.y[rows], self._weights(rows)
         if self.n_outputs is None:
-            yield 0, 0, pointwise.gradient_hessian(self.loss, y, raw, weight)[1]
+            yield 0, 0, pointwise.gradient_hessian(self.loss, y, raw, weight, n_threads=n_threads)[1]
             return
-        curvature = pointwise.curvature(self.loss, y, raw)
+        curvature = pointwise.curvature(self.loss, y, raw, n_threads=n_threads)
         for k in range(self.n_outputs):
             unit = np.zeros_like(raw)
             unit[:, k] = 1
-            column = pointwise.hessian_product(self.loss, y, curvature, unit, weight)
+            column = pointwise.hessian_product(self.loss, y, curvature, unit, weight, n_threads=n_threads)
             for m in range(k + 1):
                 yield k, m, np.ascontiguousarray(column[:, m])
 
@@ -315,9 +322,16 @@ class LinearObjective:
     def _sum(array):
         return float(np.sum(array, dtype=np.float64))
 
+    @staticmethod
+    def _column_sums(array):
+        """Sums over rows, in float64; by BLAS, which is faster for a few columns, where it adds in float64."""
+        if array.dtype == np.float64 and array.ndim == 2:
+            return np.ones(len(array)) @ array
+        return np.sum(array, axis=0, dtype=np.float64)
+
     def _add_gradient(self, total, block, g):
         total[:, : self.p] += block.transposed_times(g).T
-        total[:, self.p] += np.sum(g, axis=0, dtype=np.float64)
+        total[:, self.p] += self._column_sums(g)
 
     def _finish_gradient(self, total, x):
         keep = self.p + self.intercept

@@ -15,7 +15,7 @@ when it is touched next: a step costs as much as its row has entries, also where
 `w = scale · v` the penalty shrinks the scale alone, and `travelled` adds up the lengths of steps in v.
 
 Source: Schmidt, Le Roux and Bach (2017), *Minimizing finite sums with the stochastic average gradient*,
-sections 4.1 and 4.2 for the table, the exact penalty and the deferred steps; Defazio, Bach and Lacoste-Julien
+section 4 for the table, the exact penalty and the deferred steps; Defazio, Bach and Lacoste-Julien
 (2014), *SAGA*, equation (1).
 """
 
@@ -226,10 +226,12 @@ def run_sag(objective, x0, *, rng, saga=False, tol=1e-6, max_iter=100, progress=
 
 
 def squared_norms(design):
-    """The squared norms of the rows of X, in float64."""
+    """The squared norms of the rows of X, in float64; a sparse X may store an entry in parts."""
     X = design.X
     if design.sparse:
-        return np.asarray(X.astype(np.float64).power(2).sum(axis=1)).ravel()
+        X = X.astype(np.float64, copy=True)
+        X.sum_duplicates()  # the square of a sum
+        return np.asarray(X.power(2).sum(axis=1)).ravel()
     return np.einsum("ij,ij->i", X, X, dtype=np.float64)
 
 

@@ -12,11 +12,20 @@ from calclearn.losses import Huber, LogLoss, MultinomialLogLoss, SquaredError
 from calclearn.optimize import Newton
 
 N, P, K = 60, 7, 3
+
+
+def in_parts(X):
+    """Each entry stored as a third and two thirds."""
+    data = np.repeat(X.data, 2) * np.tile([1 / 3, 2 / 3], X.nnz)
+    return scipy.sparse.csr_array((data, np.repeat(X.indices, 2), 2 * X.indptr), shape=X.shape)
+
+
 FORMS = {
     "C": np.ascontiguousarray,
     "F": np.asfortranarray,
     "CSR": scipy.sparse.csr_array,
     "CSC": scipy.sparse.csc_matrix,
+    "CSR, entries in two parts": lambda X: in_parts(scipy.sparse.csr_array(X)),
 }
 
 
