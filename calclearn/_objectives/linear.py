@@ -324,7 +324,7 @@ class LinearObjective:
 
     @staticmethod
     def _column_sums(array):
-        """Sums over rows, in float64; by BLAS, which is faster for a few columns, where it adds in float64."""
+        """Sums over rows, in float64; by BLAS, the faster for a few columns, where it adds in float64."""
         if array.dtype == np.float64 and array.ndim == 2:
             return np.ones(len(array)) @ array
         return np.sum(array, axis=0, dtype=np.float64)
