@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .._runtime.formulas import Formula, FormulaError, formula
+from .._runtime.registry import Registry
 from ..calculus import lift, variable
 
 DOMAINS = {
@@ -21,7 +22,6 @@ DOMAINS = {
     "unit": "numbers in [0, 1]",
     "sign": "-1 and +1",
 }
-REGISTRY: dict[str, type["Loss"]] = {}
 
 
 class Loss(Formula):
@@ -105,6 +105,9 @@ class Loss(Formula):
             )
 
 
+REGISTRY = Registry("loss", Loss, "loss")
+
+
 def loss(name: str):
     """Class decorator: make the annotated class a loss, registered as `name`.
 
@@ -138,8 +141,7 @@ def loss(name: str):
     >>> float(gradient), float(hessian)
     (0.5, 0.0)
     """
-    if not isinstance(name, str) or not name:
-        raise TypeError(f"a loss needs a name: write @loss('name') above the class, got {name!r}")
+    REGISTRY.check_name(name)
 
     def decorate(cls: type) -> Any:
         made = formula(cls, Loss)
@@ -148,7 +150,7 @@ def loss(name: str):
         if made.domain not in DOMAINS:
             raise FormulaError(f"the loss {name!r}: domain is {made.domain!r}, not one of {list(DOMAINS)}")
         made.name = name
-        REGISTRY[name] = made
+        REGISTRY.add(name, made)
         return made
 
     return decorate
@@ -171,14 +173,4 @@ def get_loss(loss, **parameters) -> Loss:
     TypeError
         For something that is neither a name nor a loss, such as a class that was not instantiated.
     """
-    if isinstance(loss, Loss):
-        if parameters:
-            raise TypeError(f"{loss!r} has its parameters already; got {parameters} too")
-        return loss
-    if isinstance(loss, type) and issubclass(loss, Loss):
-        raise TypeError(f"loss must be an instance: write {loss.__name__}() instead of {loss.__name__}")
-    if not isinstance(loss, str):
-        raise TypeError(f"loss must be a name or a Loss, got {loss!r}: decorate the class with @loss('name')")
-    if loss not in REGISTRY:
-        raise ValueError(f"loss is {loss!r}; the known ones are {sorted(REGISTRY)}")
-    return REGISTRY[loss](**parameters)
+    return REGISTRY.find(loss, parameters)

@@ -5,11 +5,15 @@ Losses of several outputs (``value_row`` ...) take `raw` of shape (n, K) and wri
 independent, so the results have the same bits for any number of threads.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from .._runtime import threads
 from .._runtime.jit import kernel
-from ._contract import Loss
+
+if TYPE_CHECKING:
+    from ._contract import Loss
 
 ROWS = 16384  # a chunk: some 50 to 100 microseconds of work
 
@@ -99,7 +103,7 @@ def _mean_rows(loss, raw, mean):
         loss.mean_row(raw[i], mean[i])
 
 
-def value(loss: Loss, y, raw, weight=None, *, out=None, n_threads=1):
+def value(loss: "Loss", y, raw, weight=None, *, out=None, n_threads=1):
     """The loss of each row; shape (n,)."""
     rows = _rows(loss, y, raw, weight)
     out = np.empty(raw.shape[0], raw.dtype) if out is None else out
@@ -108,7 +112,7 @@ def value(loss: Loss, y, raw, weight=None, *, out=None, n_threads=1):
     return out
 
 
-def gradient(loss: Loss, y, raw, weight=None, *, out=None, n_threads=1):
+def gradient(loss: "Loss", y, raw, weight=None, *, out=None, n_threads=1):
     """The first derivative of each row's loss; of `raw`'s shape."""
     if raw.ndim == 2:
         return gradient_hessian(loss, y, raw, weight, gradient=out, n_threads=n_threads)[0]
@@ -117,7 +121,7 @@ def gradient(loss: Loss, y, raw, weight=None, *, out=None, n_threads=1):
     return out
 
 
-def value_gradient(loss: Loss, y, raw, weight=None, *, value=None, gradient=None, n_threads=1):
+def value_gradient(loss: "Loss", y, raw, weight=None, *, value=None, gradient=None, n_threads=1):
     """Loss and first derivative of each row."""
     value = np.empty(raw.shape[0], raw.dtype) if value is None else value
     gradient = np.empty_like(raw) if gradient is None else gradient
@@ -130,7 +134,7 @@ def value_gradient(loss: Loss, y, raw, weight=None, *, value=None, gradient=None
     return value, gradient
 
 
-def gradient_hessian(loss: Loss, y, raw, weight=None, *, gradient=None, hessian=None, n_threads=1):
+def gradient_hessian(loss: "Loss", y, raw, weight=None, *, gradient=None, hessian=None, n_threads=1):
     """First and second derivative of each row's loss; the diagonal where there are several outputs."""
     gradient = np.empty_like(raw) if gradient is None else gradient
     hessian = np.empty_like(raw) if hessian is None else hessian
@@ -140,7 +144,7 @@ def gradient_hessian(loss: Loss, y, raw, weight=None, *, gradient=None, hessian=
 
 
 def value_gradient_hessian(
-    loss: Loss, y, raw, weight=None, *, value=None, gradient=None, hessian=None, n_threads=1
+    loss: "Loss", y, raw, weight=None, *, value=None, gradient=None, hessian=None, n_threads=1
 ):
     """Loss, first and second derivative of each row, in one pass."""
     value = np.empty(raw.shape[0], raw.dtype) if value is None else value
@@ -155,14 +159,14 @@ def value_gradient_hessian(
     return value, gradient, hessian
 
 
-def curvature(loss: Loss, y, raw, *, n_threads=1):
+def curvature(loss: "Loss", y, raw, *, n_threads=1):
     """What :func:`hessian_product` needs of each row's K x K Hessian; shape (n, K)."""
     out = np.empty_like(raw)
     _run(_curvature_rows, _rows(loss, y, raw, None), (out,), n_threads)
     return out
 
 
-def hessian_product(loss: Loss, y, curvature, direction, weight=None, *, out=None, n_threads=1):
+def hessian_product(loss: "Loss", y, curvature, direction, weight=None, *, out=None, n_threads=1):
     """Each row's K x K Hessian, as :func:`curvature` gave it, times that row of `direction`; shape (n, K)."""
     out = np.empty_like(curvature) if out is None else out
     rows = _rows(loss, y, curvature, weight)
@@ -170,7 +174,7 @@ def hessian_product(loss: Loss, y, curvature, direction, weight=None, *, out=Non
     return out
 
 
-def mean(loss: Loss, raw, *, out=None, n_threads=1):
+def mean(loss: "Loss", raw, *, out=None, n_threads=1):
     """The prediction of `y` that each raw prediction stands for; of `raw`'s shape."""
     out = np.empty_like(raw) if out is None else out
     kernel_of = _mean if raw.ndim == 1 else _mean_rows

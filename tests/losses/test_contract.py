@@ -296,3 +296,14 @@ def test_a_loss_that_decreases_for_ever_has_no_best_constant():
 def test_targets_of_the_best_constant_must_be_there():
     with pytest.raises(ValueError, match=r"n > 0, got \(0,\)"):
         Poisson().minimiser(np.array([]))
+
+
+def test_the_names_of_the_package_cannot_be_taken():
+    with pytest.raises(FormulaError, match="'huber' is that of the package's own Huber: take another"):
+
+        @loss("huber")
+        class Mine:
+            def value(self, y, raw):
+                return raw
+
+    assert get_loss("huber") == Huber()

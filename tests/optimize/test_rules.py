@@ -175,7 +175,7 @@ def test_rules_are_values():
         (lambda: GradientDescent(np.nan), ValueError, "learning_rate must be finite, got nan"),
         (lambda: get_rule("sgd"), ValueError, "'sgd'; the known ones are .'adam', 'gradient_descent'"),
         (lambda: get_rule(Adam), TypeError, r"write Adam\(\)"),
-        (lambda: get_rule(3.0), TypeError, "rule must be a name or an UpdateRule, got 3.0"),
+        (lambda: get_rule(3.0), TypeError, "rule must be a name or a UpdateRule, got 3.0"),
         (lambda: get_rule(Adam(), beta_1=0.5), TypeError, "has its parameters already"),
         (lambda: update_rule(""), TypeError, "a rule needs a name"),
         (lambda: update_rule("idle")(type("Idle", (), {})), FormulaError, "'idle' must define update"),

@@ -6,8 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..._runtime.formulas import Formula, FormulaError, formula
-
-REGISTRY: dict[str, type["UpdateRule"]] = {}
+from ..._runtime.registry import Registry
 
 
 class UpdateRule(Formula):
@@ -47,6 +46,9 @@ class UpdateRule(Formula):
         return tuple(np.zeros_like(parameters) for _ in self.state)
 
 
+REGISTRY = Registry("rule", UpdateRule, "update_rule")
+
+
 def update_rule(name: str):
     """Class decorator: make the annotated class an update rule, registered as `name`.
 
@@ -80,8 +82,7 @@ def update_rule(name: str):
     >>> float(SignDescent().update(1, parameter=1.0, gradient=-30.0))
     1.1
     """
-    if not isinstance(name, str) or not name:
-        raise TypeError(f"a rule needs a name: write @update_rule('name') above the class, got {name!r}")
+    REGISTRY.check_name(name)
 
     def decorate(cls: type) -> Any:
         made = formula(cls, UpdateRule)
@@ -92,7 +93,7 @@ def update_rule(name: str):
         if not (isinstance(made.state, tuple) and all(isinstance(s, str) for s in made.state)):
             raise FormulaError(f"the rule {name!r}: state must be a tuple of names, got {made.state!r}")
         made.name = name
-        REGISTRY[name] = made
+        REGISTRY.add(name, made)
         return made
 
     return decorate
@@ -115,19 +116,7 @@ def get_rule(rule, **parameters) -> UpdateRule:
     TypeError
         For something that is neither a name nor a rule, such as a class that was not instantiated.
     """
-    if isinstance(rule, UpdateRule):
-        if parameters:
-            raise TypeError(f"{rule!r} has its parameters already; got {parameters} too")
-        return rule
-    if isinstance(rule, type) and issubclass(rule, UpdateRule):
-        raise TypeError(f"rule must be an instance: write {rule.__name__}() instead of {rule.__name__}")
-    if not isinstance(rule, str):
-        raise TypeError(
-            f"rule must be a name or an UpdateRule, got {rule!r}: decorate it with @update_rule('name')"
-        )
-    if rule not in REGISTRY:
-        raise ValueError(f"rule is {rule!r}; the known ones are {sorted(REGISTRY)}")
-    return REGISTRY[rule](**parameters)
+    return REGISTRY.find(rule, parameters)
 
 
 def check_rates(rule) -> None:
