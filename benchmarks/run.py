@@ -234,7 +234,7 @@ def setting(options):
         "machine": {
             "processor": (models or [platform.processor()])[0],
             "cores": os.cpu_count(),
-            "system": platform.platform(),
+            "system": f"{platform.system()} {platform.machine()}",
         },
         "versions": {"python": platform.python_version(), **versions},
         "threads": THREADS,
