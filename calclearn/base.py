@@ -27,6 +27,7 @@ __all__ = [
     "Real",
     "StrOptions",
     "check_weights",
+    "drop_weightless",
     "fitting",
     "thread_count",
     "validate",
@@ -166,6 +167,14 @@ def _sum_is_finite(X, estimator) -> bool:
             thread_count(getattr(estimator, "n_jobs", None)),
         )
         return bool(np.isfinite(np.sum(sums)))
+
+
+def drop_weightless(weight, *arrays):
+    """`(weight, *arrays)` without the rows of zero weight: 0 times an infinite loss must be nothing."""
+    if weight is None or weight.all():
+        return (weight, *arrays)
+    kept = weight > 0
+    return (weight[kept], *(array[kept] for array in arrays))
 
 
 def check_weights(sample_weight, X, *, dtype=np.float64):

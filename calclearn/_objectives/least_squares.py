@@ -120,7 +120,8 @@ class _CentredRows:
     def gather(self):
         """G, Xᵀ Y and the means, all centred; once more where the columns' centres were far off."""
         for _ in range(2):
-            gram, cross, sums, y_sums, y_squares = self.X.reduce(self._moments)
+            with np.errstate(over="ignore", invalid="ignore"):
+                gram, cross, sums, y_sums, y_squares = self.X.reduce(self._moments)
             if not self.intercept:
                 break
             self.mean, self.y_mean = sums / self.total, y_sums / self.total
@@ -132,6 +133,10 @@ class _CentredRows:
             if not (np.diag(gram) < 1e-4 * raw_diagonal).any():
                 break
             self.shift = self.shift + self.mean
+        for name, squares in (("X", np.diag(gram)), ("y", y_squares)):
+            if not np.isfinite(squares).all():
+                largest = np.abs(self.X.X if name == "X" else self.Y).max()
+                raise ValueError(f"{name} is too large for its squares to be numbers: up to {largest:.3g}")
         self.gram, self.cross = gram, cross
         self.squares, self.y_squares = np.diag(gram), y_squares
 
@@ -197,6 +202,12 @@ class _CentredRows:
         intercept = np.zeros(self.K)
         if self.intercept:
             intercept = self.y_shift + self.y_mean - (self.shift + self.mean) @ W
+        # an estimator of float32 keeps a rounded intercept, at a cost that is known
+        rounding = intercept.astype(self.X.dtype) - intercept
+        cost = self.total * float(rounding @ rounding)
+        facts["residual"] += cost
+        if facts["excess"] is not None:
+            facts["excess"] += 0.5 * cost
         return LeastSquares(coef=W.T.copy(), intercept=intercept, **facts)
 
 
@@ -230,6 +241,12 @@ def _by_gram(rows: _CentredRows, l2: float) -> LeastSquares | None:
         if left <= 1e-13 * fitted or left >= 0.5 * floor or steps == REFINEMENTS:
             break
         W, floor = W - step, left
+    kept = W.astype(rows.X.dtype).astype(np.float64)
+    if (kept != W).any():  # what is certified is what a float32 estimator keeps
+        W = kept
+        squares, gradient, _ = rows.gradient(W)
+        gradient = gradient + l2 * W
+        step = solve(gradient)
     singular = scipy.linalg.svdvals(np.triu(factor) * scale) if rows.p else np.zeros(0)
     return rows.solution(
         W,

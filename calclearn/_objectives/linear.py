@@ -9,6 +9,7 @@ outputs `w` has K rows.  The flat vector of the optimisers is ``[w, b]``, or K s
 Derivation: docs/derivations/linear-models.md.
 """
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,8 @@ from ..losses import pointwise
 from .design import Design
 
 GRAM_COLUMNS = 300  # the most for which a Gram matrix is worth its cost as a preconditioner
-NEWTON_STEPS = 30  # for the intercept alone
+SAMPLE = 1024  # rows that tell how large a column is
+NEWTON_STEPS = 60  # for the intercept alone
 
 
 class Scaling:
@@ -33,7 +35,8 @@ class Scaling:
         self._keep = p + objective.intercept
         of_output = h.sum(axis=0, dtype=np.float64)
         mean = np.ascontiguousarray(h.mean(axis=1))
-        self._root = np.sqrt(np.where(of_output > 0, of_output / max(of_output.mean(), 1e-300), 1.0))
+        root = np.sqrt(np.where(of_output > 0, of_output / max(of_output.mean(), 1e-300), 1.0))
+        self._root = np.maximum(root, 0.1)  # which scales the penalty too, and that does not vanish
         penalty = np.r_[np.full(p, objective.l2), objective.l2_intercept][: self._keep]
         self._dense = p <= GRAM_COLUMNS and p < objective.n
         gram = objective.factor * design.bordered_gram(mean, diagonal=not self._dense)
@@ -124,6 +127,20 @@ class LinearObjective:
             n_outputs=self.n_outputs,
             n_threads=self.n_threads,
         )
+
+    @cached_property
+    def units(self):
+        """Factors of the gradient where it is held against a tolerance, of the flat vector's shape.
+
+        A column in small units has a small gradient wherever it is: the tolerance counts as if each column
+        were of size one at least, by the root mean square of a sample of its rows.
+        """
+        rows = self.design.X[:: max(1, self.n // SAMPLE)]
+        squares = rows.power(2).mean(axis=0) if self.design.sparse else np.square(rows).mean(axis=0)
+        size = np.sqrt(np.asarray(squares, np.float64).ravel())
+        factors = np.ones((self.n_outputs or 1, self.p + self.intercept))
+        factors[:, : self.p] = 1.0 / np.where(size > 0, np.minimum(size, 1.0), 1.0)
+        return factors.ravel()
 
     # ------------------------------------------------------------------------------- the flat vector
 
@@ -226,18 +243,24 @@ class LinearObjective:
             return x
         raw, K = self.raw(x), self.n_outputs or 1
         best, shift, lowest, flattest = np.zeros(K), np.zeros(K), np.inf, np.inf
-        inverse = None
+        inverse, step, longest = None, np.zeros(K), 1.0 + np.abs(raw).max(initial=0.0)
         for _ in range(NEWTON_STEPS):
             moved = raw + (shift if self.n_outputs else shift[0]).astype(raw.dtype)
-            v, g = pointwise.value_gradient(self.loss, self.y, moved, self.weight, n_threads=self.n_threads)
-            value, gradient = self._sum(v), self._column_sums(g).reshape(K)
+            with np.errstate(all="ignore"):  # a step may lead too far
+                inputs = (self.loss, self.y, moved, self.weight)
+                v, g = pointwise.value_gradient(*inputs, n_threads=self.n_threads)
+                value, gradient = self._sum(v), self._column_sums(g).reshape(K)
             slope, rounding = np.abs(gradient).max(), 1e-12 * abs(lowest)
-            if not (value < lowest or (value <= lowest + rounding and slope < 0.5 * flattest)):
+            if value < lowest or (value <= lowest + rounding and slope < 0.5 * flattest):
+                if inverse is None or slope > 0.1 * flattest:
+                    inverse = self._inverse_intercept_hessian(moved)
+                best, lowest, flattest, downhill = shift, value, slope, -gradient
+                step = np.clip(inverse @ downhill, -longest, longest)
+            elif not 0.5 * (step @ downhill) > rounding:  # nothing is left to gain
                 break
-            if inverse is None or slope > 0.1 * flattest:
-                inverse = self._inverse_intercept_hessian(moved)
-            best, lowest, flattest = shift, value, slope
-            shift = shift - inverse @ gradient
+            else:
+                step = 0.25 * step
+            shift = best + step
         coef, intercept = self.unpack(x)
         return self.pack(coef, intercept + (best if self.n_outputs else best[0]))
 

@@ -9,6 +9,7 @@ follows a function to everything that its machine code depends on.  What cannot 
 import dis
 import enum
 import hashlib
+import operator
 import types
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -20,6 +21,9 @@ from numba.core.dispatcher import Dispatcher
 TRUSTED = ("builtins", "math", "operator", "numpy", "scipy", "numba", "calclearn")
 _ATTRIBUTE = {"LOAD_ATTR", "LOAD_METHOD"}
 _GLOBAL = {"LOAD_GLOBAL", "LOAD_NAME"}
+MISSING: Any = type("Missing", (), {"__repr__": lambda self: "MISSING"})()  # where a name has no value yet
+# Beyond this many bytes Numba's code points at an array instead of containing it, and must not outlive it.
+LARGEST_ARRAY = 10**6
 
 
 class Unknown(Exception):
@@ -27,7 +31,7 @@ class Unknown(Exception):
 
 
 class Reached(NamedTuple):
-    """A global name, possibly dotted through modules, that a function's code reads."""
+    """A global name, possibly dotted through modules, that a function's code reads; maybe `MISSING`."""
 
     path: tuple[str, ...]
     value: Any
@@ -48,45 +52,63 @@ def reached_globals(function: types.FunctionType) -> Iterator[Reached]:
             if instruction.opname not in _GLOBAL:
                 continue
             path = [instruction.argval]
-            if path[0] not in function.__globals__:  # a builtin, or an error that is the compiler's to report
-                continue
-            value = function.__globals__[path[0]]
+            value = function.__globals__.get(path[0], MISSING)  # a builtin, or what may be defined later
             for after in instructions[position + 1 :]:
                 if not isinstance(value, types.ModuleType) or after.opname not in _ATTRIBUTE:
                     break
-                if not hasattr(value, after.argval):
-                    break
                 path.append(after.argval)
-                value = getattr(value, after.argval)
+                value = getattr(value, after.argval, MISSING)
             yield Reached(tuple(path), value)
 
 
 def lookup(function: types.FunctionType, path: tuple[str, ...]) -> Any:
-    """What *path* means to *function* now; raises AttributeError or KeyError where it is gone."""
-    value = function.__globals__[path[0]]
+    """What *path* means to *function* now; `MISSING` where it means nothing."""
+    value = function.__globals__.get(path[0], MISSING)
     for name in path[1:]:
-        value = getattr(value, name)
+        value = getattr(value, name, MISSING)
     return value
+
+
+def contents(cell: types.CellType) -> Any:
+    """What a closure's variable holds; `MISSING` before it is assigned."""
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return MISSING
 
 
 class Fingerprint:
     """One walk over all that a set of functions reaches.
 
-    `globals` remembers each (function, path, value) outside the trusted packages, and `cells` what
-    closures hold, so that :meth:`is_current` can tell, in about a microsecond each, whether a later
-    edit in the same process (a notebook cell run again) makes the digest stale.
+    `texts` remembers code and defaults of each function, `globals` each (function, path, value),
+    `cells` what closures hold, and `arrays` their bytes, so that :meth:`is_current` can tell, in less
+    than a microsecond each, whether a later edit in the same process (a notebook cell run again) makes
+    the digest stale.
     """
 
     def __init__(self) -> None:
         self._seen: dict[int, int] = {}
-        self._keep: list[Any] = []  # an id is unique only while the object lives
+        self._unknown: Any = None
+        self.texts: list[tuple[types.FunctionType, tuple]] = []  # an id is unique only while its object lives
+        self.arrays: list[tuple[np.ndarray, tuple]] = []
         self.cells: list[tuple[Any, Any]] = []
         self.globals: list[tuple[types.FunctionType, tuple[str, ...], Any]] = []
 
     def of(self, thing: Any) -> Any:
-        """A nested tuple of strings and numbers that is equal for equal machine code."""
+        """A nested tuple of strings and numbers that is equal for equal machine code.
+
+        Raises :class:`Unknown` at the end of the walk, so that :meth:`is_current` knows of all even then.
+        """
+        parts = self._of(thing)
+        if self._unknown is not None:
+            raise Unknown(self._unknown)
+        return parts
+
+    def _of(self, thing: Any) -> Any:
         if isinstance(thing, Dispatcher):
             thing = thing.py_func
+        if thing is MISSING:
+            return ("missing",)
         if thing is None or thing is Ellipsis or type(thing) in (bool, int, float, complex, str, bytes):
             return (type(thing).__name__, repr(thing))
         if isinstance(thing, np.generic):
@@ -94,13 +116,13 @@ class Fingerprint:
         if isinstance(thing, np.dtype):
             return ("dtype", thing.str)
         if isinstance(thing, enum.Enum):
-            return ("enum", type(thing).__qualname__, thing.name, self.of(thing.value))
+            return ("enum", type(thing).__qualname__, thing.name, self._of(thing.value))
         if isinstance(thing, types.CodeType):
             return self._code(thing)
         if isinstance(thing, tuple):
-            return ("tuple", tuple(self.of(item) for item in thing))
+            return ("tuple", tuple(self._of(item) for item in thing))
         if isinstance(thing, frozenset):
-            return ("frozenset", tuple(sorted(repr(self.of(item)) for item in thing)))
+            return ("frozenset", tuple(sorted(repr(self._of(item)) for item in thing)))
         if isinstance(thing, np.ufunc):
             return ("ufunc", thing.__name__)
         if isinstance(thing, types.ModuleType):
@@ -109,48 +131,60 @@ class Fingerprint:
             return ("trusted", thing.__module__, thing.__qualname__)
         if isinstance(thing, types.FunctionType):
             return self._function(thing)
-        raise Unknown(f"{thing!r} of type {type(thing).__name__}")
+        if type(thing) is np.ndarray and thing.dtype.kind in "biufc" and thing.nbytes <= LARGEST_ARRAY:
+            self.arrays.append((thing, _array(thing)))
+            return ("array", _array(thing))
+        self._unknown = f"{thing!r} of type {type(thing).__name__}"
+        return ("unknown",)
 
     def _code(self, code: types.CodeType) -> Any:
         names = (code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars)
         shape = (code.co_argcount, code.co_kwonlyargcount, code.co_flags)
-        return ("code", code.co_code.hex(), names, shape, tuple(self.of(c) for c in code.co_consts))
+        return ("code", code.co_code.hex(), names, shape, tuple(self._of(c) for c in code.co_consts))
 
     def _function(self, function: types.FunctionType) -> Any:
         if id(function) in self._seen:  # recursion, or a helper that is used twice
             return ("seen", self._seen[id(function)])
         self._seen[id(function)] = len(self._seen)
-        self._keep.append(function)
-        parts = [self.of(function.__code__), self.of(function.__defaults__ or ())]
+        self.texts.append((function, _text(function)))
+        parts = [self._of(function.__code__), self._of(function.__defaults__ or ())]
         keyword_defaults = function.__kwdefaults__ or {}
-        parts += [(name, self.of(value)) for name, value in sorted(keyword_defaults.items())]
+        parts += [(name, self._of(value)) for name, value in sorted(keyword_defaults.items())]
         for path, value in sorted(set_of_paths(function).items()):
-            if not is_trusted(path_module(value)):
-                self.globals.append((function, path, value))
-            parts.append((path, self.of(value)))
+            self.globals.append((function, path, value))
+            parts.append((path, self._of(value)))
         for cell in function.__closure__ or ():
-            self.cells.append((cell, cell.cell_contents))
-            parts.append(("cell", self.of(cell.cell_contents)))
+            self.cells.append((cell, contents(cell)))
+            parts.append(("cell", self._of(contents(cell))))
         return ("function", tuple(parts))
 
     def is_current(self) -> bool:
-        """Whether every global and closed-over variable that was reached is still the same object."""
-        try:
-            return all(cell.cell_contents is value for cell, value in self.cells) and all(
-                lookup(function, path) is value for function, path, value in self.globals
-            )
-        except (KeyError, AttributeError):
-            return False
+        """Whether every function, name, closed-over variable and array that was reached is as it was."""
+        return (
+            all(_same(_text(function), text) for function, text in self.texts)
+            and all(lookup(function, path) is value for function, path, value in self.globals)
+            and all(contents(cell) is value for cell, value in self.cells)
+            and all(_array(array) == content for array, content in self.arrays)
+        )
+
+
+def _text(function: types.FunctionType) -> tuple:
+    """Code and defaults, to be compared by identity: both can be assigned to."""
+    named = function.__kwdefaults__ or {}
+    return (function.__code__, function.__defaults__, *named, *named.values())
+
+
+def _same(a: tuple, b: tuple) -> bool:
+    return len(a) == len(b) and all(map(operator.is_, a, b))
+
+
+def _array(array: np.ndarray) -> tuple:
+    return (array.dtype.str, array.shape, array.tobytes())
 
 
 def set_of_paths(function: types.FunctionType) -> dict[tuple[str, ...], Any]:
     """The globals that *function* reaches, each once."""
     return {reached.path: reached.value for reached in reached_globals(function)}
-
-
-def path_module(value: Any) -> str | None:
-    """The module that a reached object belongs to; None for plain data."""
-    return value.__name__ if isinstance(value, types.ModuleType) else getattr(value, "__module__", None)
 
 
 def digest(parts: Any) -> str:

@@ -11,6 +11,7 @@ clones, and, where the formula works on float32, its constants by float32 ones. 
 never touched, and nothing is registered on functions that belong to somebody else.
 """
 
+import contextlib
 import dataclasses
 import inspect
 import itertools
@@ -28,7 +29,7 @@ from numba.core.typing.templates import AbstractTemplate, AttributeTemplate, inf
 from numba.extending import NativeValue, models, register_jitable, register_model, typeof_impl, unbox
 
 from . import elementary
-from .fingerprint import Fingerprint, Unknown, digest, is_trusted, set_of_paths
+from .fingerprint import MISSING, Fingerprint, Unknown, contents, digest, is_trusted, set_of_paths
 
 # What a NumPy or SciPy function means in compiled formulas; calculus.jets adds its own.
 SUBSTITUTES: dict[Any, Any] = {
@@ -77,6 +78,9 @@ def formula(cls, base: type = Formula):
     ------
     TypeError, ValueError
         On construction, for a field that is not a finite number.
+    FormulaError
+        On construction, if ``__post_init__`` gives an instance its own value of a class constant that a
+        method reads: compiled, that would be the class's.
     """
     bases = cls.__bases__ if issubclass(cls, base) else (*(b for b in cls.__bases__ if b is not object), base)
     body = {key: value for key, value in vars(cls).items() if key not in ("__dict__", "__weakref__")}
@@ -88,11 +92,36 @@ def formula(cls, base: type = Formula):
             object.__setattr__(self, field.name, _number(type(self), field.name, getattr(self, field.name)))
         if check is not None:
             check(self)
+            _refuse_constants_of_an_instance(self)
 
     __post_init__._check = check  # type: ignore[attr-defined]
     made = type(cls)(cls.__name__, bases, body | {"__post_init__": __post_init__})
     made.__module__, made.__qualname__ = cls.__module__, cls.__qualname__
+    for value in (check, *body.values()):
+        _let_super_mean(made, cls, getattr(value, "__func__", getattr(value, "fget", value)))
     return dataclasses.dataclass(frozen=True, repr=False)(made)
+
+
+def _let_super_mean(made, cls, function):
+    """Point ``super()`` of a method of *cls*, the class under the decorator, at the class that was made."""
+    for cell in getattr(function, "__closure__", None) or ():
+        if contents(cell) is cls:
+            cell.cell_contents = made
+
+
+def _refuse_constants_of_an_instance(made: Formula) -> None:
+    """A class constant that one instance changes would silently compile as the class's."""
+    own = vars(made).keys() - {field.name for field in dataclasses.fields(made)}  # type: ignore[arg-type]
+    if not own:
+        return
+    cls = type(made)
+    members = _members(cls)
+    for method in members.values():
+        for name in own & members.keys() & set(getattr(getattr(method, "__code__", None), "co_names", ())):
+            raise FormulaError(
+                f"{cls.__name__}.__post_init__ sets {name}, a constant of the class that "
+                f"{method.__name__} reads: make it a field, or compute it in {method.__name__}"
+            )
 
 
 def _number(cls, name, value) -> float:
@@ -130,19 +159,23 @@ class _Known:
         self.cls = cls
         self.members = _members(cls)
         _refuse_what_cannot_compile(cls, self.members)
-        walk = Fingerprint()
+        self.sizes = self._sizes()
+        self.walk = Fingerprint()
+        text, serial = None, 0
         try:
-            text = digest(tuple((name, walk.of(value)) for name, value in sorted(self.members.items())))
-            serial = 0
+            text = digest(self.walk.of(tuple(sorted(self.members.items()))))
         except Unknown:
-            text, serial = None, next(_SERIAL)
-        self.walk = walk
+            serial = next(_SERIAL)
         fields = tuple(field.name for field in dataclasses.fields(cls))
         self.types = {
             precision: FormulaType(cls.__qualname__, text, fields, precision, serial)
             for precision in (types.float64, types.float32)
         }
         _BEHIND.update(dict.fromkeys(self.types.values(), self))
+
+    def _sizes(self) -> list[int]:
+        """They change when a member comes or goes."""
+        return [len(owner.__dict__) for owner in self.cls.__mro__]
 
     def is_current(self) -> bool:
         """Whether the class still has these members; asked at every call of a kernel, so it is quick."""
@@ -152,7 +185,7 @@ class _Known:
                     if owner.__dict__[name] is not value:
                         return False
                     break
-        return self.walk.is_current()
+        return self.sizes == self._sizes() and self.walk.is_current()
 
 
 _SERIAL = itertools.count(1)
@@ -323,7 +356,7 @@ class _Cloner:
             return np.float32(value)
         if isinstance(value, pytypes.ModuleType):
             return self.module(value)
-        if callable(value) and getattr(value, "__hash__", None) and value in SUBSTITUTES:
+        with contextlib.suppress(KeyError, TypeError):  # not all that can be called can be hashed
             return SUBSTITUTES[value]
         return self.function(value) if _is_helper(value) else value
 
@@ -344,12 +377,13 @@ class _Cloner:
         cells = tuple(pytypes.CellType() for _ in function.__closure__ or ())
         clone = pytypes.FunctionType(code, {}, function.__name__, None, cells or None)
         self.made[function] = clone  # before its globals: a function may call itself
-        names = {path[0] for path in set_of_paths(function)}
+        names = {path[0] for path in set_of_paths(function)} & function.__globals__.keys()
         clone.__globals__.update({n: self.meaning(function.__globals__[n]) for n in names})
         clone.__globals__["__builtins__"] = function.__globals__.get("__builtins__", __builtins__)
         clone.__defaults__ = tuple(self.meaning(value) for value in defaults) or None
         for cell, original in zip(cells, function.__closure__ or (), strict=True):
-            cell.cell_contents = self.meaning(original.cell_contents)
+            if contents(original) is not MISSING:
+                cell.cell_contents = self.meaning(contents(original))
         clone.__module__, clone.__qualname__ = function.__module__, function.__qualname__
         return register_jitable(forceinline=True)(clone)  # or nothing around it vectorises
 

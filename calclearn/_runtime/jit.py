@@ -86,7 +86,10 @@ class KernelCache(_Cache):
         for folder in readable_folders():
             payload = _read(folder / generation() / name)
             if payload is not None:
-                return CompileResult._rebuild(target_context, *payload)
+                try:
+                    return CompileResult._rebuild(target_context, *payload)
+                except Exception:  # the linker's or Numba's, of any type: what does not load is compiled
+                    continue
         return None
 
     def save_overload(self, signature, result):
@@ -97,7 +100,8 @@ class KernelCache(_Cache):
         data = serialize.dumps(result._reduce())
         for folder in writable_folders():
             if _write(folder / generation() / name, hashlib.sha256(data).digest() + data):
-                _evict(folder, name)
+                with contextlib.suppress(OSError):
+                    _evict(folder, name)
                 return
 
     def _file_name(self, signature, codegen) -> str | None:
@@ -170,15 +174,23 @@ def user_folder() -> Path:
     return Path(base) / "calclearn"
 
 
-@cache
-def generation() -> str:
-    """One name for all that every kernel's machine code depends on: our sources, Numba, Python, options."""
+def _digest_of_sources() -> str:
     sources = hashlib.sha256()
     for path in sorted(PACKAGE.rglob("*.py")):
         sources.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0" + path.read_bytes())
+    return sources.hexdigest()
+
+
+# Read at import, as the modules are: an upgrade under a running process must not lend it its name.
+SOURCES = _digest_of_sources()
+
+
+@cache
+def generation() -> str:
+    """One name for all that every kernel's machine code depends on: our sources, Numba, Python, options."""
     options = tuple(getattr(numba.config, name, None) for name in ("OPT", "BOUNDSCHECK", "DEBUGINFO_DEFAULT"))
     versions = (numba.__version__, llvmlite.__version__, np.__version__, sys.version_info[:2])
-    return digest((sources.hexdigest(), versions, options))
+    return digest((SOURCES, versions, options))
 
 
 def _read(path: Path) -> tuple | None:

@@ -56,5 +56,8 @@ class Registry(dict[str, type]):
                 f"@{self.decorator}('name')"
             )
         if thing not in self:
-            raise ValueError(f"{kind} is {thing!r}; the known ones are {sorted(self)}")
+            raise ValueError(
+                f"{kind} is {thing!r}; the known ones are {sorted(self)}; a name is known to the process "
+                f"that defined it: hand workers the {kind} itself"
+            )
         return self[thing](**parameters)

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._objectives.dual_logistic import run_dual_logistic
 from .._objectives.linear import LinearObjective
-from .._objectives.reduction import FewerColumns, fewer_rows
+from .._objectives.reduction import Centred, FewerColumns, fewer_rows
 from .._objectives.sag import run_sag
 from .._runtime.threads import blas_threads
 from ..optimize import LBFGS, Newton, NewtonCG, Optimality
@@ -68,25 +68,35 @@ def minimise(
             solution = run(objective, start, progress=progress, **options)
             return solution, objective.minimise_intercept(solution.x)
     # "auto": aim lower, and count what the caller asked for
-    aim = MARGIN * tol
-    solution, x = _fastest(objective, start, aim, max_iter, progress)
-    if not solution.converged and solution.gradient_norm <= tol:
+    solution, x = _fastest(objective, start, MARGIN * tol, max_iter, progress)
+    if not solution.converged and solution.gradient is not None and max_norm(solution.gradient) <= tol:
         solution = dataclasses.replace(solution, converged=True, reason=GRADIENT)
     return solution, x
 
 
 def _fastest(objective, start, tol, max_iter, progress):
-    if not objective.design.sparse and objective.p > objective.n and objective.l2 > 0 and objective.convex:
-        columns = FewerColumns(objective)
-        lifted = progress and (lambda i, value, x: progress(i, value, columns.lift(x)))
-        solution, x = _fastest(columns.small, columns.project(start), tol, max_iter, lifted)
-        return solution, columns.lift(x)
+    design = objective.design
+    wide = not design.sparse and objective.p > objective.n and objective.l2 > 0 and objective.convex
+    reduction = Centred if Centred.helps(objective) else FewerColumns if wide else None
+    if reduction is not None:
+        reduced = reduction(objective)
+        lifted = progress and (lambda i, value, x: progress(i, value, reduced.lift(x)))
+        solution, x = _fastest(reduced.small, reduced.project(start), tol, max_iter, lifted)
+        return solution, reduced.lift(x)
     name = solver_for(objective)
     if name == "newton-cholesky" and _can_sample(objective):
-        sample = fewer_rows(objective, SUBSAMPLE)
-        with blas_threads(1):
-            start = Newton(tol=max(tol, 1e-4), max_iter=20).minimise(sample, start).x
+        start = _start_from_sample(objective, start, tol)
     return minimise(objective, name, start, tol=tol, max_iter=max_iter, progress=progress)
+
+
+def _start_from_sample(objective, start, tol):
+    """The optimum of every tenth row, where that is better than `start`."""
+    sample = fewer_rows(objective, SUBSAMPLE)
+    if sample is None:
+        return start
+    with blas_threads(1), np.errstate(all="ignore"):
+        x = Newton(tol=max(tol, 1e-4), max_iter=20).minimise(sample, start).x
+        return x if objective.value(x) < objective.value(start) else start
 
 
 def _can_sample(objective) -> bool:
@@ -122,8 +132,12 @@ def certify(objective: LinearObjective, solution, x, *, scale=1.0) -> Optimality
         if objective.intercept and objective.l2_intercept:
             strength = min(strength, objective.l2_intercept)
         bound = scale * float(gradient @ gradient) / (2.0 * strength)
+        if objective.intercept and not objective.l2_intercept:
+            slope = gradient.reshape(objective.n_outputs or 1, -1)[:, -1]
+            if not max_norm(slope) <= np.sqrt(objective.noise):  # the bound is for the best intercept
+                bound = None
     elif objective.convex:
-        details = _newton_decrement(objective, x, gradient)
+        details = _newton_decrement(objective, x, gradient, scale)
     else:
         details = _smallest_curvature(objective, x)
     return Optimality(
@@ -137,21 +151,26 @@ def certify(objective: LinearObjective, solution, x, *, scale=1.0) -> Optimality
     )
 
 
-def _newton_decrement(objective, x, gradient):
+def _newton_decrement(objective, x, gradient, scale):
     """The square root of gᵀH⁻¹g: half its square estimates the distance to the optimum."""
     if objective.size > CURVATURE_SIZE:
         return {}
     H = objective.hessian(x)
+    if not (np.isfinite(H).all() and np.isfinite(gradient).all()):
+        return {}
     step = scipy.linalg.lstsq(H, gradient, lapack_driver="gelsy")[0]
     if max_norm(H @ step - gradient) > 0.1 * max_norm(gradient):  # a slope where there is no curvature
         return {}
-    return {"newton_decrement": float(np.sqrt(max(0.0, gradient @ step)))}
+    return {"newton_decrement": float(np.sqrt(scale * max(0.0, gradient @ step)))}
 
 
 def _smallest_curvature(objective, x):
     """The Hessian's smallest eigenvalue: not negative at a local minimum."""
     if objective.size <= CURVATURE_SIZE:
-        smallest = scipy.linalg.eigvalsh(objective.hessian(x), subset_by_index=(0, 0))[0]
+        H = objective.hessian(x)
+        if not np.isfinite(H).all():
+            return {}
+        smallest = scipy.linalg.eigvalsh(H, subset_by_index=(0, 0))[0]
     else:
         product = scipy.sparse.linalg.LinearOperator(
             (objective.size,) * 2, matvec=objective.hessian_product(x), dtype=np.float64

@@ -10,6 +10,7 @@ from sklearn.utils import check_random_state
 from .._objectives.design import Design
 from .._objectives.epochs import run_epochs
 from .._objectives.linear import LinearObjective
+from .._objectives.sag import squared_norms
 from ..losses import SquaredError
 from ..optimize import Optimality, descend
 from ..optimize.rules import GradientDescent, Momentum
@@ -92,7 +93,7 @@ def step_size(estimator, design: Design, weight) -> tuple[float, float]:
     if not stochastic:
         return 1.0 / largest, 0.0
     b = min(estimator.batch_size or 1, n)
-    of_row = float(np.max(n * s * (_row_squares(design) + estimator.fit_intercept)))
+    of_row = float(np.max(n * s * (squared_norms(design) + estimator.fit_intercept)))
     smoothness = largest if b == n else (n * (b - 1) * largest + (n - b) * of_row) / (b * (n - 1))
     rate = 0.5 / smoothness
     return rate, 0.5 * smallest * rate
@@ -113,12 +114,6 @@ def _curvatures(design, s, intercept):
     operator = scipy.sparse.linalg.LinearOperator((keep, keep), matvec=product, dtype=np.float64)
     largest = scipy.sparse.linalg.eigsh(operator, k=1, v0=np.ones(keep), return_eigenvectors=False)
     return float(largest[0]), 0.0
-
-
-def _row_squares(design):
-    if design.sparse:
-        return np.asarray(design.X.power(2).sum(axis=1), np.float64).ravel()
-    return np.einsum("ij,ij->i", design.X, design.X, dtype=np.float64)
 
 
 def _rule(estimator, learning_rate, decay):

@@ -16,12 +16,13 @@ from ..base import (
     Real,
     StrOptions,
     check_weights,
+    drop_weightless,
     fitting,
     thread_count,
     validate,
 )
 from ..losses import Loss, get_loss, pointwise
-from ..optimize._stopping import NO_DECREASE, ROUNDING
+from ..optimize._stopping import KINK, NO_DECREASE, ROUNDING
 from ._common import certify, minimise
 
 DISTANCES = np.r_[0.0, np.geomspace(1e-3, 1e3, 13)]  # from a target, at which to look for curvature
@@ -174,7 +175,7 @@ class GeneralizedLinearRegressor(RegressorMixin, CalculusEstimator):
             raise ValueError(f"loss must have one output, got {loss!r}, which is a loss over rows of raws")
         X, y = validate(self, X, y, y_numeric=True)
         loss.check_targets(y)
-        weight = check_weights(sample_weight, X)
+        weight, X, y = drop_weightless(check_weights(sample_weight, X), X, y)
         objective = LinearObjective(
             loss,
             X,
@@ -191,8 +192,8 @@ class GeneralizedLinearRegressor(RegressorMixin, CalculusEstimator):
             solution, x = minimise(
                 objective, solver, start, tol=self.tol, max_iter=self.max_iter, progress=progress
             )
-        if kinked and solution.reason == ROUNDING:  # it sits on a kink, and rounding has no part in it
-            solution = dataclasses.replace(solution, converged=False, reason=NO_DECREASE)
+        if kinked and solution.reason in (ROUNDING, NO_DECREASE):  # neither has a part in it
+            solution = dataclasses.replace(solution, converged=False, reason=KINK)
         for name, value in self._fitted(objective, x).items():
             setattr(self, name, value)
         self.optimality_ = certify(objective, solution, x)
@@ -216,6 +217,43 @@ class GeneralizedLinearRegressor(RegressorMixin, CalculusEstimator):
         X = validate(self, X, reset=False)
         raw = safe_sparse_dot(X, self.coef_) + self.intercept_
         return get_loss(self.loss).mean(raw)
+
+    def get_params(self, deep=True):
+        """Parameters by name; with `deep`, the fields of a loss as ``loss__name`` too.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+
+        Returns
+        -------
+        parameters : dict
+        """
+        parameters = super().get_params(deep=False)
+        if deep and isinstance(self.loss, Loss):
+            parameters |= {f"loss__{name}": value for name, value in dataclasses.asdict(self.loss).items()}
+        return parameters
+
+    def set_params(self, **parameters):
+        """Set parameters; ``loss__name`` replaces the loss by one with that field.
+
+        Parameters
+        ----------
+        **parameters : dict
+
+        Returns
+        -------
+        self : object
+        """
+        fields = {name: parameters.pop(name) for name in list(parameters) if name.startswith("loss__")}
+        super().set_params(**parameters)
+        if fields:
+            changed = {name.removeprefix("loss__"): value for name, value in fields.items()}
+            try:
+                self.loss = dataclasses.replace(get_loss(self.loss), **changed)
+            except TypeError as error:
+                raise ValueError(f"invalid parameters {sorted(fields)} for the loss {self.loss!r}") from error
+        return self
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -16,6 +16,7 @@ from ..base import (
     Real,
     StrOptions,
     check_weights,
+    drop_weightless,
     fitting,
     thread_count,
     validate,
@@ -177,7 +178,7 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, CalculusEstimator):
             y_numeric=True,
             multi_output=True,
         )
-        weight = check_weights(sample_weight, X)
+        weight, X, y = drop_weightless(check_weights(sample_weight, X), X, y)
         descent = self.solver in ("gd", "sgd")
         if descent and self.positive:
             raise ValueError(f"positive=True needs solver='normal' or 'auto', got solver={self.solver!r}")

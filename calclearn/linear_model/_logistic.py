@@ -20,6 +20,7 @@ from ..base import (
     Real,
     StrOptions,
     check_weights,
+    drop_weightless,
     fitting,
     thread_count,
     validate,
@@ -191,6 +192,7 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, CalculusEstimator):
         classes, codes = np.unique(y, return_inverse=True)
         self._check_classes(classes)
         weight = self._weights(X, y, classes, codes, sample_weight)
+        weight, X, codes = drop_weightless(weight, X, codes)
         objective = self._objective(X, codes, weight, C, len(classes))
         scale = C * objective.total_weight if np.isfinite(C) else objective.total_weight
         start = self._start(objective, classes)
@@ -350,7 +352,13 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, CalculusEstimator):
             return weight
         given = {} if weight is None else {"sample_weight": weight}
         of_class = compute_class_weight(self.class_weight, classes=classes, y=y, **given)[codes]
-        return of_class if weight is None else weight * of_class
+        weight = of_class if weight is None else weight * of_class
+        if not (weight >= 0).all() or not weight.sum() > 0:
+            raise ValueError(
+                "class_weight must leave weights that are not negative, and not all zero, got "
+                f"{self.class_weight!r}"
+            )
+        return weight
 
     def _objective(self, X, codes, weight, C, n_classes):
         total = len(codes) if weight is None else float(weight.sum())

@@ -5,11 +5,14 @@ Losses of several outputs (``value_row`` ...) take `raw` of shape (n, K) and wri
 independent, so the results have the same bits for any number of threads.
 """
 
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numba.core.errors import NumbaError
 
 from .._runtime import threads
+from .._runtime.formulas import FormulaError
 from .._runtime.jit import kernel
 
 if TYPE_CHECKING:
@@ -180,7 +183,7 @@ def mean(loss: "Loss", raw, *, out=None, n_threads=1):
     kernel_of = _mean if raw.ndim == 1 else _mean_rows
     typed, raw = loss.at(raw.dtype), _readonly(raw)
     ranges = threads.chunks(raw.shape[0], ROWS)
-    threads.run(lambda r: kernel_of(typed, raw[r[0] : r[1]], out[r[0] : r[1]]), ranges, n_threads)
+    threads.run(lambda r: _call(kernel_of, typed, raw[r[0] : r[1]], out[r[0] : r[1]]), ranges, n_threads)
     return out
 
 
@@ -204,12 +207,49 @@ def _run(kernel_of, rows, outputs, n_threads):
     loss, y, raw, weight = rows
     n = y.shape[0]
     if n <= ROWS or n_threads == 1:
-        kernel_of(loss, y, raw, weight, *outputs)
+        _call(kernel_of, loss, y, raw, weight, *outputs)
         return
 
     def part(bounds):
         i, j = bounds
         w = None if weight is None else weight[i:j]
-        kernel_of(loss, y[i:j], raw[i:j], w, *(a[i:j] for a in outputs))
+        _call(kernel_of, loss, y[i:j], raw[i:j], w, *(a[i:j] for a in outputs))
 
     threads.run(part, threads.chunks(n, ROWS), n_threads)
+
+
+def _call(kernel_of, loss, *arrays):
+    """The kernel; where the loss does not compile, one line that says why instead of Numba's pages."""
+    try:
+        kernel_of(loss, *arrays)
+    except NumbaError as error:
+        loss = getattr(loss, "formula", loss)
+        raise FormulaError(
+            f"{loss!r} does not compile: {_interpreted_failure(kernel_of, loss, arrays) or _reason(error)}\n"
+            "calclearn.losses.check_loss(...) of the loss says what to write"
+        ) from error
+
+
+def _interpreted_failure(kernel_of, loss, arrays) -> str:
+    """What plain Python says of the first row: most formulas that do not compile fail there too."""
+    row = [None if array is None else array[:1].copy() for array in arrays]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            kernel_of.py_func(loss, *row)
+    except Exception as failure:  # whatever the author's code raises is the diagnosis
+        return f"{type(failure).__name__}: {failure}".splitlines()[0]
+    return ""
+
+
+def _reason(error) -> str:
+    """The line of Numba's pages that says why: the first that is not about what was called inside."""
+    _, *parts = ("\n" + str(error)).split("Failed in nopython mode pipeline")
+    line = str(error)
+    for part in parts:
+        lines = [line.strip() for line in part.splitlines()[1:] if line.strip()]
+        outer = lines[0].startswith("- Resolution failure")
+        line = lines[outer]
+        if not outer:
+            break
+    return line.splitlines()[0]

@@ -33,7 +33,7 @@ def iterate(objective, x0, advance, stopping, progress=None):
     -------
     Solution
     """
-    watch = stopping.watch(progress)
+    watch = stopping.watch(progress, objective)
     x = starting_point(x0)
     value, gradient = watch.evaluate(objective, x)
     reason = watch.see(x, value, gradient)

@@ -6,6 +6,7 @@ from typing import ClassVar
 import numpy as np
 from scipy.optimize import minimize
 
+from ._optimality import max_norm
 from ._stopping import (
     NO_DECREASE,
     ROUNDING,
@@ -17,6 +18,7 @@ from ._stopping import (
     starting_point,
 )
 
+SMALL = 1e-3  # of the first gradient: above it, a search that ends has another cause than rounding
 NEVER = 2**31 - 1  # SciPy's own limits: ours come first
 
 
@@ -82,7 +84,7 @@ class LBFGS:
             If `x0` is no finite vector.
         """
         require(objective, self.requires, type(self).__name__)
-        search = _Search(objective, Stopping(self.tol, self.max_iter).watch(progress))
+        search = _Search(objective, Stopping(self.tol, self.max_iter).watch(progress, objective))
         search.begin(starting_point(x0))
         if search.reason is None:
             search.run(self.memory)
@@ -105,6 +107,7 @@ class _Search:
 
     def begin(self, x):
         self.trial = (x, *self.watch.evaluate(self.objective, x))
+        self.first_norm = max_norm(self.trial[2])
         self.reason = self.watch.see(*self.trial)
 
     def run(self, memory):
@@ -126,7 +129,8 @@ class _Search:
             if self.reason is not None:
                 return
         floor = noise_of(self.objective) * abs(self.watch.last[1])
-        self.reason = ROUNDING if abs(self.last_rise) <= floor else NO_DECREASE
+        small = max_norm(self.watch.last[2]) <= SMALL * self.first_norm
+        self.reason = ROUNDING if small and abs(self.last_rise) <= floor else NO_DECREASE
 
     def fun(self, x):
         if not np.array_equal(x, self.trial[0]):

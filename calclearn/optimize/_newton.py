@@ -85,7 +85,7 @@ class _TrustRegion:
             If `x0` is no finite vector.
         """
         require(objective, self.requires, type(self).__name__)
-        watch = Stopping(self.tol, self.max_iter).watch(progress)
+        watch = Stopping(self.tol, self.max_iter).watch(progress, objective)
         x = starting_point(x0)
         convex = x.size == 0 or bool(getattr(objective, "convex", False))
         value, gradient = watch.evaluate(objective, x)

@@ -23,6 +23,7 @@ DIVERGED = "diverged"
 NOT_FINITE = "not finite"
 CALLBACK = "stopped by the callback"
 DIRECT = "solved directly"
+KINK = "at a kink"
 
 CONVERGED = frozenset({GRADIENT, ROUNDING, STALLED, STEP, DIRECT})
 SENTENCES = {
@@ -40,6 +41,8 @@ SENTENCES = {
     "the best iterate is returned. A smaller learning rate may help.",
     NOT_FINITE: "The objective, its gradient or its Hessian is NaN or infinite at the returned point.",
     CALLBACK: "A callback asked to stop.",
+    KINK: "The loss has kinks and no curvature: gradients do not tell how far the minimum is, "
+    "and no step along them lowers the objective further.",
     DIRECT: "A factorisation solved the problem; nothing was iterated.",
 }
 
@@ -150,9 +153,9 @@ class Stopping:
             if not (isinstance(number, numbers.Integral) and number >= least):
                 raise ValueError(f"{name} must be an integer of at least {least}, got {number!r}")
 
-    def watch(self, progress=None):
-        """Return the `Watch` of one minimisation."""
-        return Watch(self, progress)
+    def watch(self, progress=None, objective=None):
+        """Return the `Watch` of one minimisation; an objective may have `units` for its gradient."""
+        return Watch(self, progress, getattr(objective, "units", 1.0))
 
 
 class Watch:
@@ -163,6 +166,8 @@ class Watch:
     stopping : Stopping
     progress : callable, optional
         ``progress(iteration, value, x)`` after each step; a true answer stops the minimisation.
+    units : float or ndarray of shape (p,)
+        Factors of the gradient's components where they are held against `tol`.
 
     Attributes
     ----------
@@ -172,8 +177,9 @@ class Watch:
         Kept by the minimiser, or by `evaluate`.
     """
 
-    def __init__(self, stopping, progress=None):
+    def __init__(self, stopping, progress=None, units=1.0):
         self.stopping = stopping
+        self.units = units
         self.progress = progress
         self.curve = []
         self.n_evaluations = 0
@@ -192,8 +198,15 @@ class Watch:
         """
         self.n_evaluations += 1
         with np.errstate(all="ignore"):
-            value, gradient = objective.value_gradient(x)
-        return float(value), np.asarray(gradient, dtype=np.float64)
+            answer = objective.value_gradient(x)
+        try:
+            value, gradient = answer
+            value, gradient = float(value), np.asarray(gradient, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"value_gradient(x) must return a number and an array, got {answer!r}") from error
+        if gradient.shape != x.shape:
+            raise ValueError(f"value_gradient(x): the gradient has shape {gradient.shape}, x has {x.shape}")
+        return value, gradient
 
     def see(self, x, value, gradient=None, step=None):
         """Record an iterate and answer None, or the reason to stop.
@@ -226,7 +239,7 @@ class Watch:
 
     def _goal(self, value, gradient, step):
         stopping = self.stopping
-        if gradient is not None and max_norm(gradient) <= stopping.tol:
+        if gradient is not None and max_norm(gradient * self.units) <= stopping.tol:
             return GRADIENT
         if step is not None and step < stopping.step_tol:
             return STEP

@@ -2,6 +2,7 @@
 
 import dataclasses
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
 from sklearn.linear_model import GammaRegressor, HuberRegressor, PoissonRegressor, QuantileRegressor, Ridge
 from sklearn.linear_model import TweedieRegressor as Tweedies
+from sklearn.model_selection import GridSearchCV
 
 from calclearn.linear_model import GeneralizedLinearRegressor
 from calclearn.losses import Huber, Quantile, SquaredEpsilonInsensitive, Tweedie, get_loss, loss
@@ -207,7 +209,7 @@ def test_a_saddle_is_left():
 def test_a_quantile_comes_near_the_linear_programme_and_says_that_it_is_not_there(X, weight, made):
     y = targets("huber", X)
     q = getattr(made, "quantile", 0.5)
-    with pytest.warns(ConvergenceWarning, match="no decrease found.*largest component of the gradient"):
+    with pytest.warns(ConvergenceWarning, match="at a kink.*largest component of the gradient"):
         model = GeneralizedLinearRegressor(made).fit(X, y, sample_weight=weight)
     exact = QuantileRegressor(quantile=q, alpha=0).fit(X, y, sample_weight=weight)
     best = np.average(get_loss(made).value(y, exact.predict(X)), weights=weight)
@@ -434,3 +436,51 @@ def test_clones_and_pickles_hold_the_loss(X):
     assert fitted.loss == model.loss
     assert (fitted.fit(X, y).coef_ == model.coef_).all()
     assert dataclasses.is_dataclass(fitted.loss)
+
+
+def test_fields_of_a_loss_can_be_searched(X):
+    y = X[:, 0] + X[:, 1] ** 3
+    search = GridSearchCV(GeneralizedLinearRegressor(Huber()), {"loss__delta": [0.5, 5.0]}, cv=3).fit(X, y)
+    assert search.best_estimator_.loss.delta == search.best_params_["loss__delta"]
+    with pytest.raises(ValueError, match=r"invalid parameters \['loss__width'\]"):
+        GeneralizedLinearRegressor(Huber()).set_params(loss__width=1.0)
+
+
+@pytest.mark.parametrize("loss", ["huber", "log_cosh", "squared_error", "poisson"])
+def test_units_and_offsets_of_columns_do_not_matter(X, loss):
+    """A tolerance on the gradient alone would call the constant model of tiny columns converged."""
+    y = np.exp(0.3 * X[:, 0]) + 0.1
+    plain = GeneralizedLinearRegressor(loss, tol=1e-9).fit(X, y)
+    tiny = GeneralizedLinearRegressor(loss, tol=1e-9).fit(1e-8 * X, y)
+    far = GeneralizedLinearRegressor(loss, tol=1e-9).fit(X + 1e6, y)
+    assert_allclose(tiny.coef_, 1e8 * plain.coef_, rtol=1e-5)
+    assert_allclose(far.coef_, plain.coef_, rtol=1e-4, atol=1e-6)
+    assert plain.optimality_.converged
+    assert tiny.optimality_.converged
+    assert far.optimality_.converged
+
+
+def test_rows_of_zero_weight_may_overflow(X):
+    y = np.exp(0.3 * X[:, 0])
+    weight = np.r_[np.ones(len(y)), 0.0]
+    plain = GeneralizedLinearRegressor("poisson", tol=1e-9).fit(X, y)
+    more = GeneralizedLinearRegressor("poisson", tol=1e-9)
+    more.fit(np.vstack([X, np.full(X.shape[1], 1e4)]), np.r_[y, 1.0], sample_weight=weight)
+    assert_allclose(more.coef_, plain.coef_, rtol=1e-7, atol=1e-10)
+
+
+@pytest.mark.parametrize("name", ["gamma", "absolute_error", "quantile", "hinge", "poisson"])
+@pytest.mark.parametrize("seed", [1, 3])
+def test_the_bound_holds_after_a_single_step(name, seed):
+    """Where the intercept is far from its best, either it is brought there or no bound is claimed."""
+    r = np.random.default_rng(seed)
+    X = r.standard_normal((80, 2)) * r.choice([0.3, 3])
+    y = np.exp(X @ [0.5, -0.3]) * r.exponential(1, 80) + 1e-3
+    y = np.where(y > np.median(y), 1.0, -1.0) if name == "hinge" else y
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        rough = GeneralizedLinearRegressor(name, alpha=10.0, max_iter=1, solver="lbfgs").fit(X, y)
+        best = GeneralizedLinearRegressor(name, alpha=10.0, tol=1e-10).fit(X, y).optimality_.objective
+    record = rough.optimality_
+    if record.suboptimality_bound is not None:
+        assert record.objective - best <= record.suboptimality_bound * (1 + 1e-9) + 1e-12

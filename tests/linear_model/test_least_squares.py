@@ -141,7 +141,7 @@ def test_the_certificate_is_true(data, parameters):
         assert [problem.converged for problem in record.problems] == [True, True]
         # of a quadratic the decrement is exact; of two problems the record keeps the larger one
         decrements = [problem.details["newton_decrement"] for problem in record.problems]
-        assert_allclose(np.square(decrements).sum() * weight.sum(), excess, rtol=1e-6, atol=1e-13 * best)
+        assert_allclose(0.5 * np.square(decrements).sum(), excess, rtol=1e-6, atol=1e-13 * best)
     else:
         assert excess <= record.suboptimality_bound + 1e-12 * best
         assert record.details["rank"] == 4

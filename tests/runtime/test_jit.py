@@ -198,10 +198,54 @@ def test_a_fork_while_another_thread_compiles_can_compile_too(folder):
 
 
 def test_what_cannot_be_fingerprinted_never_reaches_the_disk(folder):
-    edit(folder / "settings.py", "FACTOR = 1.0", "import numpy as np\nFACTOR = np.ones(1)")
-    edit(folder / "mine.py", "settings.FACTOR", "settings.FACTOR[0]")
+    foreign = (
+        "from ctypes import CDLL, c_int\nONE = CDLL(None).abs\nONE.argtypes, ONE.restype = [c_int], c_int"
+    )
+    edit(folder / "settings.py", "FACTOR = 1.0", foreign)
+    edit(folder / "mine.py", "settings.FACTOR", "settings.ONE(-1)")
     assert run(folder) == [[0.125, 0.5], 0, 1]
     assert not files(folder)
+
+
+def test_an_array_is_cached_by_its_content(folder):
+    edit(folder / "settings.py", "FACTOR = 1.0", "import numpy as np\nFACTOR = np.array([1.0])")
+    edit(folder / "mine.py", "settings.FACTOR", "settings.FACTOR[0]")
+    again = """
+    settings.FACTOR[0] = 2.0
+    assert np.allclose(pointwise.value(Mine(), np.zeros(2), raw), 2 * value)
+    """
+    program = RUN + "    import settings" + again
+    assert run(folder, program) == [[0.125, 0.5], 0, 1]
+    assert len(files(folder)) == 2
+    edit(folder / "settings.py", "1.0", "2.0")
+    assert run(folder) == [[0.25, 1.0], 1, 0]
+
+
+def test_sources_that_change_under_a_running_process_do_not_name_its_kernels(monkeypatch):
+    before = jit.generation()
+    jit.generation.cache_clear()
+    monkeypatch.setattr(jit, "PACKAGE", pathlib.Path("another"))
+    assert jit.generation() == before
+
+
+def test_what_fails_after_the_write_or_while_loading_is_never_an_error(tmp_path, monkeypatch):
+    def fail(*args):
+        raise OSError
+
+    def twice(x):
+        return 2 * x
+
+    monkeypatch.setattr(jit.numba.config, "CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(jit, "_evict", fail)
+    assert jit.kernel(twice)(2) == 4
+    assert len(list(tmp_path.rglob(f"*{jit.SUFFIX}"))) == 1
+    loaded = jit.kernel(twice)
+    assert loaded(3) == 6
+    assert loaded.stats.cache_hits
+    monkeypatch.setattr(jit.CompileResult, "_rebuild", fail)
+    compiled = jit.kernel(twice)
+    assert compiled(3) == 6
+    assert not compiled.stats.cache_hits
 
 
 def test_a_loss_defined_in_main_is_cached_by_its_formula(folder):
