@@ -34,6 +34,14 @@ from numba.core.dispatcher import Dispatcher
 from .fingerprint import Fingerprint, Unknown, digest, is_trusted
 
 PACKAGE = Path(__file__).resolve().parent.parent
+FLOORS = (
+    "_runtime",
+    "calculus",
+    "losses",
+    "penalties",
+    "optimize",
+    "_objectives",
+)  # that all kernels may use
 SUFFIX = ".kernel"
 GENERATIONS_KEPT = 4  # folders of other versions of the package, or of Numba
 FORMULAS_KEPT = 16  # versions of one formula for one kernel and one set of argument types
@@ -61,6 +69,8 @@ class KernelCache(_Cache):
         self._function = function
         self._name = f"{function.__module__}.{function.__qualname__}".replace("<", "").replace(">", "")
         self._enabled = True
+        # read now, as the module is: see SOURCES
+        self._of_package = _own_sources(function.__module__) if is_trusted(function.__module__) else None
 
     @property
     def cache_path(self):
@@ -115,9 +125,9 @@ class KernelCache(_Cache):
         return f"{self._name}-{digest((source, plain, codegen.magic_tuple()))}-{digest(formulas)}{SUFFIX}"
 
     def _source(self) -> str | None:
-        """The kernel's own fingerprint; the package's digest covers kernels inside the package."""
-        if is_trusted(self._function.__module__):
-            return ""
+        """The kernel's own fingerprint; for kernels of this package, what `generation` does not cover."""
+        if self._of_package is not None:
+            return self._of_package
         try:
             return digest(Fingerprint().of(self._function))
         except Unknown:
@@ -174,20 +184,31 @@ def user_folder() -> Path:
     return Path(base) / "calclearn"
 
 
-def _digest_of_sources() -> str:
+@cache
+def _digest_of_sources(*folders: str) -> str:
     sources = hashlib.sha256()
-    for path in sorted(PACKAGE.rglob("*.py")):
+    for path in sorted(path for folder in folders for path in (PACKAGE / folder).rglob("*.py")):
         sources.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0" + path.read_bytes())
     return sources.hexdigest()
 
 
+def _own_sources(module: str) -> str:
+    """A digest of the estimator package that a kernel belongs to; nothing for kernels of the floors below.
+
+    So an edited estimator does not cost the compilation of what all of them share.  Formulas have no such
+    digest: those of the package live on the floors.
+    """
+    folder = (module.split(".") + [""])[1]
+    return "" if folder in FLOORS else _digest_of_sources(folder)
+
+
 # Read at import, as the modules are: an upgrade under a running process must not lend it its name.
-SOURCES = _digest_of_sources()
+SOURCES = _digest_of_sources(*FLOORS)
 
 
 @cache
 def generation() -> str:
-    """One name for all that every kernel's machine code depends on: our sources, Numba, Python, options."""
+    """One name for all that every kernel's machine code depends on: the shared sources, versions, options."""
     options = tuple(getattr(numba.config, name, None) for name in ("OPT", "BOUNDSCHECK", "DEBUGINFO_DEFAULT"))
     versions = (numba.__version__, llvmlite.__version__, np.__version__, sys.version_info[:2])
     return digest((SOURCES, versions, options))
