@@ -41,7 +41,7 @@ FLOORS = (
     "penalties",
     "optimize",
     "_objectives",
-)  # that all kernels may use
+)  # for all kernels
 SUFFIX = ".kernel"
 GENERATIONS_KEPT = 4  # folders of other versions of the package, or of Numba
 FORMULAS_KEPT = 16  # versions of one formula for one kernel and one set of argument types
@@ -198,7 +198,7 @@ def _own_sources(module: str) -> str:
     So an edited estimator does not cost the compilation of what all of them share.  Formulas have no such
     digest: those of the package live on the floors.
     """
-    folder = (module.split(".") + [""])[1]
+    folder = [*module.split("."), ""][1]
     return "" if folder in FLOORS else _digest_of_sources(folder)
 
 
