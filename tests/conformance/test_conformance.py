@@ -1,0 +1,119 @@
+"""scikit-learn's own tests of its linear models, run with ours in their place (see plugin.py).
+
+All modules, or one::
+
+    python -m pytest -m conformance -s tests/conformance
+    python -m pytest -m conformance -s tests/conformance -k test_huber
+
+One module without the comparison with the list, with any options of pytest's::
+
+    python -m pytest -c tests/conformance/pytest.ini -p tests.conformance.plugin \
+        --pyargs sklearn.linear_model.tests.test_huber -k sparse
+"""
+
+import json
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from .deviations import OTHER, PRIVATE
+
+MODULES = [
+    "sklearn.linear_model.tests.test_base",
+    "sklearn.linear_model.tests.test_logistic",
+    "sklearn.linear_model.tests.test_ridge",
+    "sklearn.linear_model.tests.test_coordinate_descent",
+    "sklearn.linear_model.tests.test_sparse_coordinate_descent",
+    "sklearn.linear_model.tests.test_huber",
+    "sklearn.linear_model.tests.test_quantile",
+    "sklearn.linear_model.tests.test_common",
+    "sklearn.linear_model._glm.tests.test_glm",
+]
+ROOT = Path(__file__).resolve().parents[2]
+SHARE = 0.97  # of the tests that assert nothing private
+HOURS = 1
+
+pytestmark = pytest.mark.conformance
+
+
+@pytest.fixture(scope="module")
+def total():
+    """Outcomes by module::test; after all modules that ran, their closing line."""
+    tests: dict[str, dict] = {}
+    yield tests
+    if tests:
+        assert summary(tests, "in total") >= SHARE
+
+
+def run(module, folder):
+    """The outcomes of a module's tests, by `module::test`."""
+    report = folder / "report.json"
+    # the seed, the warnings and the single precision tests are scikit-learn's defaults
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SKLEARN_")}
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", "-q", "-c", "tests/conformance/pytest.ini"),
+            *("-p", "tests.conformance.plugin", f"--conformance-report={report}"),
+            find_spec(module).origin,
+        ],
+        cwd=ROOT,
+        env=environment | {"PYTEST_ADDOPTS": ""},
+        capture_output=True,
+        text=True,
+        timeout=3600 * HOURS,
+    )
+    assert done.returncode in (0, 1), done.stdout + done.stderr  # 1: some tests failed
+    tests = json.loads(report.read_text(encoding="utf-8"))["tests"]
+    return {f"{module.rpartition('.')[2]}::{name}": test for name, test in tests.items()}
+
+
+def covered(name, listed):
+    """Whether a list of deviations holds this test, by itself or for all parameters."""
+    return name in listed or name.partition("[")[0] in listed
+
+
+def summary(tests, title):
+    """The closing line; and the share of passes among tests of ours that assert nothing private."""
+    ours = {name: test["outcome"] for name, test in tests.items() if test["ours"]}
+    ran = [name for name, outcome in ours.items() if outcome != "skipped"]
+    passed = sum(ours[name] == "passed" for name in ran)
+    failed = [name for name, test in tests.items() if test["outcome"] == "failed"]
+    private = sum(covered(name, PRIVATE) for name in ran if ours[name] == "failed")
+    listed = sum(covered(name, PRIVATE | OTHER) for name in failed)
+    share = passed / max(1, len(ran) - private)
+    percent = 100 * passed / max(1, len(ran))
+    print(
+        f"\nconformance: {passed} of {len(ran)} ({percent:.1f} %) tests that built our estimators pass; "
+        f"{listed} deviations listed [{title}; {100 * share:.1f} % of those that assert nothing private]"
+    )
+    return share
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda name: name.rpartition(".")[2])
+def test_scikit_learns_own_tests_pass_with_our_classes(module, tmp_path, total):
+    tests = run(module, tmp_path)
+    total.update(tests)
+    share = summary(tests, module.rpartition(".")[2])
+    listed = PRIVATE | OTHER
+    failed = {name: test["error"] for name, test in tests.items() if test["outcome"] == "failed"}
+    unlisted = [f"{name}: {error}" for name, error in failed.items() if not covered(name, listed)]
+    for name, test in tests.items():
+        if test["outcome"] == "passed" and covered(name, listed):
+            print(f"listed, but passes: {name}")
+    prefix = module.rpartition(".")[2] + "::"
+    met = {key for name in failed for key in (name, name.partition("[")[0])}
+    stale = [key for key in listed if key.startswith(prefix) and key not in met]
+    assert not unlisted, "fail, and are not in deviations.py:\n" + "\n".join(unlisted)
+    assert not stale, "are in deviations.py, and pass:\n" + "\n".join(stale)
+    assert share >= SHARE
+
+
+def test_each_deviation_has_a_reason():
+    for key, reason in (PRIVATE | OTHER).items():
+        assert key.partition("::")[0] in {module.rpartition(".")[2] for module in MODULES}, key
+        assert len(reason.split()) > 3, key
+    assert not PRIVATE.keys() & OTHER.keys()
