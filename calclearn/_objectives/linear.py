@@ -222,7 +222,7 @@ class LinearObjective:
                     total[k, p, m, p] += self._sum(h)
             return [total]
 
-        H = self.design.reduce(part)[0] * self.factor
+        H = self.design.reduce(part, (K * (p + 1)) ** 2)[0] * self.factor
         diagonal = np.arange(p)
         for k in range(K):
             for m in range(k + 1):
