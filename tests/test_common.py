@@ -7,7 +7,14 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import calclearn.linear_model
-from calclearn.linear_model import GeneralizedLinearRegressor, LinearRegression, LogisticRegression
+from calclearn.linear_model import (
+    GammaRegressor,
+    GeneralizedLinearRegressor,
+    LinearRegression,
+    LogisticRegression,
+    PoissonRegressor,
+    TweedieRegressor,
+)
 from calclearn.losses import Huber
 
 ESTIMATORS = [
@@ -26,6 +33,11 @@ ESTIMATORS = [
     GeneralizedLinearRegressor(),
     GeneralizedLinearRegressor(loss=Huber(delta=2.0), alpha=0.1),
     GeneralizedLinearRegressor(loss="log_cosh", solver="newton-cg"),
+    PoissonRegressor(),
+    PoissonRegressor(solver="lbfgs"),
+    GammaRegressor(solver="newton-cholesky"),
+    TweedieRegressor(),
+    TweedieRegressor(power=1.5, alpha=0.1),
 ]
 
 

@@ -3,5 +3,13 @@
 from ._generalized import GeneralizedLinearRegressor
 from ._least_squares import LinearRegression
 from ._logistic import LogisticRegression
+from ._tweedie import GammaRegressor, PoissonRegressor, TweedieRegressor
 
-__all__ = ["GeneralizedLinearRegressor", "LinearRegression", "LogisticRegression"]
+__all__ = [
+    "GammaRegressor",
+    "GeneralizedLinearRegressor",
+    "LinearRegression",
+    "LogisticRegression",
+    "PoissonRegressor",
+    "TweedieRegressor",
+]
