@@ -305,7 +305,7 @@ class GammaRegressor(_DevianceRegressor):
     >>> X = [[1, 2], [2, 3], [3, 4], [4, 3]]
     >>> model = GammaRegressor().fit(X, [19, 26, 33, 30])
     >>> model.coef_.round(3).tolist(), round(model.score(X, [19, 26, 33, 30]), 3)
-    ([0.073, 0.067], 0.774)
+    ([0.073, 0.067], 0.773)
     """
 
     def _loss(self):
