@@ -27,7 +27,8 @@ class Case:
     tolerance : float or None
         Relative excess of the objective at which a fit counts ("ols", "ridge": largest error of a
         coefficient, relative to the largest coefficient; "lasso": duality gap ÷ ‖y‖²; "binary-l1":
-        duality gap ÷ objective; "lasso-cv": see `PathJudge`).  None: everybody's defaults, whatever they reach.
+        duality gap ÷ objective; "lasso-cv": see `PathJudge`).  None: everybody's defaults, whatever
+        they reach.
     C : float
         "binary" and "multinomial" minimise C·Σ loss + ½‖w‖², the intercept unpenalised; "binary-l1"
         C·Σ loss + ‖w‖₁.

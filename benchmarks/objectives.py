@@ -140,7 +140,7 @@ def equilibrated_qr(X, y, alpha=0.0):
 
 
 class CoefficientJudge:
-    """Of least squares, ridge too: the largest error of a coefficient, relative to the largest coefficient."""
+    """The largest error of a coefficient, relative to the largest coefficient: least squares and ridge."""
 
     def __init__(self, case, X, y):
         self.alpha, self.X, self.y = case.alpha, X, y

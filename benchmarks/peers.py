@@ -51,15 +51,16 @@ class Contestant:
 
 def contestants(case):
     """Return everybody who minimises this case's objective, ourselves first."""
-    return [
-        Contestant(OURS, "calclearn", ours, None if case.family in ("ols", "ridge") else "tol"),
-        *peers(case),
-    ]
+    return [Contestant(OURS, "calclearn", ours, tolerance(case)), *peers(case)]
+
+
+def tolerance(case):
+    """Return the usual name of the parameter that asks for accuracy; direct solvers have none."""
+    return None if case.family in ("ols", "ridge") else "tol"
 
 
 def peers(case):
     family = case.family
-    tolerance = None if family in ("ols", "ridge") else "tol"
     if family == "ols":
         yield Contestant("scikit-learn", "scikit-learn", least_squares, None)
     elif family == "ridge":
@@ -77,7 +78,7 @@ def peers(case):
             build = partial(poisson if family == "poisson" else logistic, solver=solver)
             yield Contestant(f"scikit-learn {solver}", "scikit-learn", build)
     if family in ("ols", "ridge", "binary", "multinomial", "lasso"):
-        yield Contestant("oneDAL", "scikit-learn-intelex", onedal, tolerance)
+        yield Contestant("oneDAL", "scikit-learn-intelex", onedal, tolerance(case))
     if family in ("lasso", "binary-l1"):
         yield Contestant("skglm", "skglm", skglm)
         yield Contestant("celer", "celer", celer)
@@ -104,6 +105,10 @@ def ours(case, n_rows, **parameters):
         )
     if case.family == "lasso-cv":
         return ours_of("LassoCV")(alphas=100, cv=N_FOLDS, max_iter=MOST, **parameters)
+    if case.family == "poisson" and not hasattr(linear_model, "PoissonRegressor"):
+        return linear_model.GeneralizedLinearRegressor(
+            "poisson", alpha=case.alpha, max_iter=10_000, **parameters
+        )
     if case.family == "poisson":
         return ours_of("PoissonRegressor")(alpha=case.alpha, max_iter=10_000, **parameters)
     return linear_model.LogisticRegression(

@@ -66,13 +66,29 @@ def verdict(value, must, aim):
 
 
 def ratio(fits, against, measure="median"):
-    """Return (ours ÷ the best such peer, that peer's name); None where either did not reach it."""
+    """Return (ours ÷ the best such peer, that peer's name); None where either did not reach it.
+
+    Where time ran out for all of them, the last fit that did not reach it bounds the ratio from above.
+    """
     found = {name: row[measure] for name, row in fits.items() if measure in row}
     names = [name for name in found if name.startswith(against) and name != OURS]
-    if OURS not in found or not names:
-        return None, "best of " * (len(against) > 1) + ", ".join(against)
+    late = {
+        f"{name} ({row['note']})": row["first"]
+        for name, row in fits.items()
+        if measure == "median"
+        and name.startswith(against)
+        and row.get("note", "").startswith("not reached in")
+    }
+    if OURS not in found or not (names or late):
+        return None, group(against)
+    if not names:
+        found, names = found | late, late
     best = min(names, key=found.get)
     return found[OURS] / found[best], best
+
+
+def group(against):
+    return "best of " * (len(against) > 1) + ", ".join(against)
 
 
 def mean_ratio(results, keys, against):
@@ -84,7 +100,7 @@ def mean_ratio(results, keys, against):
     ratios = [ratio(row, against) for row in fits]
     if len(keys) == 1:
         return ratios[0]
-    name = "best of " * (len(against) > 1) + ", ".join(against)
+    name = group(against)
     if any("median" not in row.get(OURS, {}) for row in fits):
         return None, name
     values = [value for value, _ in ratios if value is not None]

@@ -162,7 +162,7 @@ def measure(case, options, tolerances):
 
 
 def floors(X, repeats=3):
-    """Return the least seconds of reading X once and, if dense, of its Gram matrix in chunks."""
+    """Return the least seconds of reading X once and, if dense and tall, of its Gram matrix in chunks."""
 
     def read(chunk):
         return chunk @ chunk
@@ -175,7 +175,9 @@ def floors(X, repeats=3):
     else:
         X = np.asarray(X)
         chunks = [X[i : i + 4096] for i in range(0, len(X), 4096)]
-        work = {"read": (read, np.array_split(X.ravel(order="K"), 64)), "gram": (gram, chunks)}
+        work = {"read": (read, np.array_split(X.ravel(order="K"), 64))}
+        if X.shape[0] >= X.shape[1]:
+            work["gram"] = (gram, chunks)
     seconds = {}
     with ThreadPoolExecutor(THREADS) as pool, threadpoolctl.threadpool_limits(1):
         for name, (function, pieces) in work.items():
@@ -260,7 +262,7 @@ def main(arguments=None):
         type=float,
         default=64.0,
         metavar="MIB",
-        help="peak memory only where a dense X takes so much",
+        help="peak memory where a dense X takes this",
     )
     parser.add_argument("--scale", type=float, default=1.0, help="fewer rows, to try the runner; no results")
     parser.add_argument("--json", type=Path, default=RESULTS / "latest.json", help="read, extended, written")
