@@ -93,37 +93,31 @@ def solvers(family):
 
 
 def ours(case, n_rows, **parameters):
-    from calclearn import linear_model
-
     if case.family == "ols":
-        return linear_model.LinearRegression()
+        from calclearn.linear_model import LinearRegression
+
+        return LinearRegression()
     if case.family == "ridge":
-        return ours_of("Ridge")(alpha=case.alpha)
+        from calclearn.linear_model import Ridge
+
+        return Ridge(alpha=case.alpha)
     if case.family == "lasso":
-        return ours_of("Lasso")(
-            alpha=case.alpha, fit_intercept=case.fit_intercept, max_iter=MOST, **parameters
-        )
+        from calclearn.linear_model import Lasso
+
+        return Lasso(alpha=case.alpha, fit_intercept=case.fit_intercept, max_iter=MOST, **parameters)
     if case.family == "lasso-cv":
-        return ours_of("LassoCV")(alphas=100, cv=N_FOLDS, max_iter=MOST, **parameters)
-    if case.family == "poisson" and not hasattr(linear_model, "PoissonRegressor"):
-        return linear_model.GeneralizedLinearRegressor(
-            "poisson", alpha=case.alpha, max_iter=10_000, **parameters
-        )
+        from calclearn.linear_model import LassoCV
+
+        return LassoCV(alphas=100, cv=N_FOLDS, max_iter=MOST, **parameters)
     if case.family == "poisson":
-        return ours_of("PoissonRegressor")(alpha=case.alpha, max_iter=10_000, **parameters)
-    return linear_model.LogisticRegression(
+        from calclearn.linear_model import PoissonRegressor
+
+        return PoissonRegressor(alpha=case.alpha, max_iter=10_000, **parameters)
+    from calclearn.linear_model import LogisticRegression
+
+    return LogisticRegression(
         C=case.C, fit_intercept=case.fit_intercept, max_iter=10_000, **l1_ratio(case), **parameters
     )
-
-
-def ours_of(name):
-    """Return our class of that name; as long as it is not there, its absence is what is reported."""
-    from calclearn import linear_model
-
-    try:
-        return getattr(linear_model, name)
-    except AttributeError as error:
-        raise ImportError(f"calclearn.linear_model has no {name}") from error
 
 
 def l1_ratio(case):
