@@ -111,8 +111,8 @@ def _read_dense(X, i, l1, times, columns, raw):
 def _read_sparse(X, i, l1, times, columns, raw):
     K, t = raw.shape[0], times[-1]
     raw[:] = 0.0
-    for e in range(X.indptr[i], X.indptr[i + 1]):
-        j, entry = X.indices[e], X.data[e]
+    for e in range(np.uintp(X.indptr[i]), np.uintp(X.indptr[i + 1])):
+        j, entry = np.uintp(X.indices[e]), X.data[e]
         since = columns[j, 2 * K]
         for k in range(K):
             v = deferred(columns[j, k], columns[j, K + k], since, t, l1, times)
@@ -153,8 +153,8 @@ def _move_sparse(problem, i, change, scale, columns):
     X, share, K = problem.X, problem.share, change.shape[0]
     scale *= problem.decay
     length = problem.step / scale * problem.correction
-    for e in range(X.indptr[i], X.indptr[i + 1]):
-        j, entry = X.indices[e], X.data[e]
+    for e in range(np.uintp(X.indptr[i]), np.uintp(X.indptr[i + 1])):
+        j, entry = np.uintp(X.indices[e]), X.data[e]
         for k in range(K):
             part = change[k] * entry
             columns[j, K + k] += share * part
