@@ -45,6 +45,7 @@ SUFFICIENT = 1e-4  # share of the promised decrease
 GOOD = 0.5  # share of it from which the damping shrinks
 DAMPING = 1e-3  # the first, relative to the diagonal of the Hessian
 MOST_DAMPING = 1e16
+FLAT = 1e-8  # curvature, relative to the largest, that counts as none
 SWEEPS = 1000  # of coordinate descent to a model
 
 
@@ -239,12 +240,12 @@ class _Model:
         self._hessian = hessian * units * units[:, None]
         diagonal = np.abs(np.diag(self._hessian))
         top = diagonal.max(initial=0.0) or 1.0
-        self._scale = np.maximum(diagonal, 1e-8 * top)
-        self._shift = 0.0
+        self._scale = np.maximum(diagonal, FLAT * top)
+        self._shift = np.where(diagonal < FLAT * top, 1.0, 0.0)  # a slope without curvature leads far
         if not convex:
             root = np.sqrt(self._scale)
             lowest = scipy.linalg.eigvalsh(self._hessian / root / root[:, None], subset_by_index=(0, 0))[0]
-            self._shift = max(0.0, DAMPING - lowest) if lowest < DAMPING else 0.0
+            self._shift += max(0.0, DAMPING - lowest)
 
     def minimise(self, damping, tol):
         """`(x, decrease that the model promises)`."""

@@ -10,6 +10,7 @@ import scipy.sparse.linalg
 from sklearn.utils.validation import check_is_fitted
 
 from .._objectives.dual_logistic import run_dual_logistic
+from .._objectives.duality import primal_dual
 from .._objectives.linear import LinearObjective
 from .._objectives.proximal import ProximalNewton, smallest_subgradient
 from .._objectives.reduction import Centred, FewerColumns, fewer_rows
@@ -140,7 +141,7 @@ def certify(objective: LinearObjective, solution, x, *, scale=1.0) -> Optimality
     """
     value, gradient = objective.value_gradient(x)
     if objective.kinked:
-        return _certify_kinked(objective, solution, x, value, gradient, scale)
+        return _certify_kinked(objective, solution, x, gradient, scale)
     bound, details = None, {}
     if objective.convex and objective.l2 > 0:
         strength = objective.l2
@@ -166,16 +167,16 @@ def certify(objective: LinearObjective, solution, x, *, scale=1.0) -> Optimality
     )
 
 
-def _certify_kinked(objective, solution, x, value, gradient, scale):
-    value += objective.kinks(x)
-    dual = None
-    smallest = max_norm(smallest_subgradient(objective, x, gradient))
+def _certify_kinked(objective, solution, x, gradient, scale):
+    """With an L1 penalty or bounds: the duality gap, for a convex loss, and the smallest subgradient."""
+    value, dual = primal_dual(objective, x)
+    violation = max_norm(smallest_subgradient(objective, x, gradient))
     return Optimality(
         objective=scale * value,
         dual_objective=None if dual is None else scale * dual,
         duality_gap=None if dual is None else scale * (value - dual),
-        gradient_norm=scale * smallest,
-        kkt_violation=scale * smallest,
+        gradient_norm=scale * violation,
+        kkt_violation=scale * violation,
         n_iter=solution.n_iter,
         converged=solution.converged,
         reason=solution.reason,
