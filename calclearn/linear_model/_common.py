@@ -1,12 +1,14 @@
 """What the linear estimators share: solvers by shape, the certificate, and sparse coefficients."""
 
 import dataclasses
+import warnings
 from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 import scipy.linalg
 import scipy.sparse.linalg
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
 from .._objectives.dual_logistic import run_dual_logistic
@@ -15,6 +17,7 @@ from .._objectives.linear import LinearObjective
 from .._objectives.proximal import ProximalNewton, smallest_subgradient
 from .._objectives.reduction import Centred, FewerColumns, fewer_rows
 from .._objectives.sag import run_sag
+from .._objectives.separation import separated
 from .._runtime.threads import blas_threads
 from ..optimize import LBFGS, Newton, NewtonCG, Optimality
 from ..optimize._optimality import max_norm
@@ -165,6 +168,23 @@ def certify(objective: LinearObjective, solution, x, *, scale=1.0) -> Optimality
         reason=solution.reason,
         details=details,
     )
+
+
+def warn_if_separated(estimator, objective, x, *, stacklevel=5) -> bool:
+    """A ConvergenceWarning where the loss falls without end, because the data are separable.
+
+    To be called by ``fit`` itself; true where it warned, and a warning of no convergence would say less.
+    """
+    if not separated(objective, x):
+        return False
+    warnings.warn(
+        f"{type(estimator).__name__}: separation. Some direction of the coefficients moves every row to the "
+        "side on which its loss falls, so the loss falls without end and has no minimum: the coefficients "
+        "tell where the solver stopped, and would grow for ever. A penalty gives the problem a solution.",
+        ConvergenceWarning,
+        stacklevel=stacklevel,
+    )
+    return True
 
 
 def _certify_kinked(objective, solution, x, gradient, scale):
