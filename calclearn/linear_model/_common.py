@@ -1,18 +1,23 @@
 """What the linear estimators share: solvers by shape, the certificate, and sparse coefficients."""
 
 import dataclasses
+import warnings
 from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 import scipy.linalg
 import scipy.sparse.linalg
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
 from .._objectives.dual_logistic import run_dual_logistic
+from .._objectives.duality import primal_dual
 from .._objectives.linear import LinearObjective
+from .._objectives.proximal import ProximalNewton, smallest_subgradient
 from .._objectives.reduction import Centred, FewerColumns, fewer_rows
 from .._objectives.sag import run_sag
+from .._objectives.separation import separated
 from .._runtime.threads import blas_threads
 from ..optimize import LBFGS, Newton, NewtonCG, Optimality
 from ..optimize._optimality import max_norm
@@ -24,7 +29,12 @@ SMALL_SIZE = 150  # of several outputs: up to here a dense Hessian is the quicke
 MARGIN = 1e-2  # "auto" aims below tol: one more step of a Newton method is cheap
 SUBSAMPLE = 10  # Newton's method starts from the optimum of every tenth row ...
 ROWS_PER_COLUMN = 50  # ... where those are this many to a column: near enough for it to pay
-SOLVERS = {"lbfgs": LBFGS, "newton-cg": NewtonCG, "newton-cholesky": Newton}
+SOLVERS = {
+    "lbfgs": LBFGS,
+    "newton-cg": NewtonCG,
+    "newton-cholesky": Newton,
+    "proximal-newton": ProximalNewton,
+}
 RANDOM_SOLVERS: dict[str, Callable] = {
     "sag": run_sag,
     "saga": partial(run_sag, saga=True),
@@ -34,6 +44,8 @@ RANDOM_SOLVERS: dict[str, Callable] = {
 
 def solver_for(objective: LinearObjective) -> str:
     """The fastest solver for an objective of this shape."""
+    if objective.kinked:
+        return "proximal-newton"
     if objective.n_outputs is not None:
         return "newton-cholesky" if objective.size <= SMALL_SIZE else "newton-cg"
     columns = 200 if objective.design.sparse else NEWTON_COLUMNS
@@ -56,6 +68,10 @@ def minimise(
     """
     if not getattr(progress, "listening", True):
         progress = None
+    if objective.kinked and solver not in ("auto", "saga"):
+        solver = "proximal-newton"
+    if objective.offset is not None and solver in RANDOM_SOLVERS:
+        raise ValueError(f"the solver {solver!r} supports no offset; use 'auto'")
     if solver == "liblinear":  # its primal method is Newton's in a trust region (Lin, Weng and Keerthi, 2008)
         solver = "liblinear, dual" if dual else solver_for(objective)
     if solver != "auto":
@@ -77,6 +93,7 @@ def minimise(
 def _fastest(objective, start, tol, max_iter, progress):
     design = objective.design
     wide = not design.sparse and objective.p > objective.n and objective.l2 > 0 and objective.convex
+    wide = wide and not objective.kinked  # an L1 penalty depends on the axes
     reduction = Centred if Centred.helps(objective) else FewerColumns if wide else None
     if reduction is not None:
         reduced = reduction(objective)
@@ -126,6 +143,8 @@ def certify(objective: LinearObjective, solution, x, *, scale=1.0) -> Optimality
     Optimality
     """
     value, gradient = objective.value_gradient(x)
+    if objective.kinked:
+        return _certify_kinked(objective, solution, x, gradient, scale)
     bound, details = None, {}
     if objective.convex and objective.l2 > 0:
         strength = objective.l2
@@ -148,6 +167,39 @@ def certify(objective: LinearObjective, solution, x, *, scale=1.0) -> Optimality
         converged=solution.converged,
         reason=solution.reason,
         details=details,
+    )
+
+
+def warn_if_separated(estimator, objective, x, *, stacklevel=5) -> bool:
+    """A ConvergenceWarning where the loss falls without end, because the data are separable.
+
+    To be called by ``fit`` itself; true where it warned, and a warning of no convergence would say less.
+    """
+    if not separated(objective, x):
+        return False
+    warnings.warn(
+        f"{type(estimator).__name__}: separation. Some direction of the coefficients moves every row to the "
+        "side on which its loss falls, so the loss falls without end and has no minimum: the coefficients "
+        "tell where the solver stopped, and would grow for ever. A penalty gives the problem a solution.",
+        ConvergenceWarning,
+        stacklevel=stacklevel,
+    )
+    return True
+
+
+def _certify_kinked(objective, solution, x, gradient, scale):
+    """With an L1 penalty or bounds: the duality gap, for a convex loss, and the smallest subgradient."""
+    value, dual = primal_dual(objective, x)
+    violation = max_norm(smallest_subgradient(objective, x, gradient))
+    return Optimality(
+        objective=scale * value,
+        dual_objective=None if dual is None else scale * dual,
+        duality_gap=None if dual is None else scale * (value - dual),
+        gradient_norm=scale * violation,
+        kkt_violation=scale * violation,
+        n_iter=solution.n_iter,
+        converged=solution.converged,
+        reason=solution.reason,
     )
 
 
