@@ -3,5 +3,6 @@
 from ._generalized import GeneralizedLinearRegressor
 from ._least_squares import LinearRegression
 from ._logistic import LogisticRegression
+from ._logistic_cv import LogisticRegressionCV
 
-__all__ = ["GeneralizedLinearRegressor", "LinearRegression", "LogisticRegression"]
+__all__ = ["GeneralizedLinearRegressor", "LinearRegression", "LogisticRegression", "LogisticRegressionCV"]

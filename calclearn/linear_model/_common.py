@@ -152,7 +152,7 @@ def certify(objective: LinearObjective, solution, x, *, scale=1.0) -> Optimality
 
 
 def _strong_convexity_bound(objective, x, value, gradient, strength):
-    """The bound, which holds for the best intercept, and what is lost by an intercept that is not the best."""
+    """The bound, which holds for the best intercept, and what another intercept loses."""
     excess = 0.0
     if objective.intercept and not objective.l2_intercept:
         of_intercept, small = (objective.n_outputs or 1, -1), np.sqrt(objective.noise)

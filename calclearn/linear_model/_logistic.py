@@ -335,7 +335,9 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, CalculusEstimator):
         if self.penalty is None:
             if C != 1.0:
                 warnings.warn(
-                    "Setting penalty=None will ignore the C and l1_ratio parameters", UserWarning, stacklevel=5
+                    "Setting penalty=None will ignore the C and l1_ratio parameters",
+                    UserWarning,
+                    stacklevel=5,
                 )
             C = np.inf
         return C, {"l1": 1.0, "elasticnet": ratio}.get(penalty, 0.0)

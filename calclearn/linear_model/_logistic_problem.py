@@ -34,7 +34,7 @@ class LogisticProblem:
     """
 
     def __init__(self, X, codes, weight, n_classes, estimator, *, l1, n_threads):
-        self.n_classes, self.intercept = n_classes, estimator.fit_intercept
+        self.n_classes, self.intercept, self.l1 = n_classes, estimator.fit_intercept, bool(l1)
         weight, X, codes = drop_weightless(weight, X, codes)
         liblinear = estimator.solver == "liblinear"
         # liblinear penalises the intercept: as the coefficient of a constant column, which under l2 alone
@@ -45,7 +45,11 @@ class LogisticProblem:
         self.dtype = np.dtype(np.float64) if liblinear else X.dtype
         if self._column:
             column = np.full((X.shape[0], 1), self._constant, X.dtype)
-            X = scipy.sparse.hstack([X, column], "csr") if scipy.sparse.issparse(X) else np.hstack([X, column])
+            X = (
+                scipy.sparse.hstack([X, column], "csr")
+                if scipy.sparse.issparse(X)
+                else np.hstack([X, column])
+            )
         if X.dtype != self.dtype:
             X = X.astype(self.dtype)
         self._rows = Design(X, n_threads), codes, weight
