@@ -13,9 +13,10 @@ import numpy as np
 import scipy.sparse
 
 from .._runtime import threads
-from .._runtime.jit import kernel
+from .._runtime.jit import kernel, readonly
 
 BLOCK_BYTES = 1 << 20  # the share of a core's cache that a block of X may take
+SPARSE_BLOCK_BYTES = 1 << 22  # less is to be gained by it where indices jump; fewer blocks are fewer calls
 LANES = 16  # partial sums; more lanes than this many threads would idle
 LANE_BYTES = 1 << 28  # what the lanes' Gram matrices may take together
 
@@ -58,39 +59,106 @@ class DenseBlock:
         X = self.X
         scaled = np.empty_like(X)  # keeps the order
         if X.flags.c_contiguous:
-            view = X.view()
-            view.flags.writeable = False
-            _scale_rows(view, scale, scaled)
+            _scale_rows(readonly(X), scale, scaled)
         else:
             np.multiply(X, scale[:, None], out=scaled)
         return scaled
 
 
-class SparseBlock:
-    """Rows start:stop of a CSR X; views of its arrays."""
+# Unsigned indices spare the check whether they count from the end.
 
-    __slots__ = ("X", "start", "stop")
+
+@kernel
+def _sparse_times(data, indices, indptr, start, coef, out):
+    """out[i] = X[start + i] coef, summed in float64."""
+    for i in range(out.shape[0]):
+        total = 0.0
+        for e in range(np.uintp(indptr[start + i]), np.uintp(indptr[start + i + 1])):
+            total += data[e] * coef[np.uintp(indices[e])]
+        out[i] = total
+
+
+@kernel
+def _sparse_times_rows(data, indices, indptr, start, coef, out):
+    """The same for coef of shape (p, K) and out of shape (n, K)."""
+    for i in range(out.shape[0]):
+        out[i] = 0.0
+        for e in range(np.uintp(indptr[start + i]), np.uintp(indptr[start + i + 1])):
+            x, row = data[e], coef[np.uintp(indices[e])]
+            for k in range(out.shape[1]):
+                out[i, k] += x * row[k]
+
+
+@kernel
+def _add_sparse_transposed(data, indices, indptr, start, g, out):
+    """Add X[start : start + n]ᵀ g to `out`."""
+    for i in range(g.shape[0]):
+        for e in range(np.uintp(indptr[start + i]), np.uintp(indptr[start + i + 1])):
+            out[np.uintp(indices[e])] += data[e] * g[i]
+
+
+@kernel
+def _add_sparse_transposed_rows(data, indices, indptr, start, g, out):
+    """The same for g of shape (n, K) and out of shape (p, K)."""
+    for i in range(g.shape[0]):
+        for e in range(np.uintp(indptr[start + i]), np.uintp(indptr[start + i + 1])):
+            x, row = data[e], out[np.uintp(indices[e])]
+            for k in range(g.shape[1]):
+                row[k] += x * g[i, k]
+
+
+@kernel
+def _add_sparse_squares(data, indices, indptr, start, h, out):
+    """out[j] += Σ h[i] X[start + i, j]²."""
+    for i in range(h.shape[0]):
+        for e in range(np.uintp(indptr[start + i]), np.uintp(indptr[start + i + 1])):
+            out[np.uintp(indices[e])] += h[i] * data[e] * data[e]
+
+
+class SparseBlock:
+    """Rows start:stop of a CSR X, whose arrays all blocks share; SciPy's products would hold the GIL."""
+
+    __slots__ = ("_arrays", "_matrix", "start", "stop")
 
     def __init__(self, X, start, stop):
-        first, last = X.indptr[start], X.indptr[stop]
-        parts = (X.data[first:last], X.indices[first:last], X.indptr[start : stop + 1] - first)
-        self.X = type(X)(parts, shape=(stop - start, X.shape[1]), copy=False)
-        self.start, self.stop = start, stop
+        self._matrix, self.start, self.stop = X, start, stop
+        self._arrays = (readonly(X.data), readonly(X.indices), readonly(X.indptr), start)
+
+    @property
+    def X(self):
+        """These rows as a matrix of their own; views of the arrays."""
+        X = self._matrix
+        first, last = X.indptr[self.start], X.indptr[self.stop]
+        parts = (X.data[first:last], X.indices[first:last], X.indptr[self.start : self.stop + 1] - first)
+        return type(X)(parts, shape=(self.stop - self.start, X.shape[1]), copy=False)
 
     def times(self, coef):
-        return self.X @ coef
+        coef = readonly(coef)
+        out = np.empty((self.stop - self.start, *coef.shape[1:]), coef.dtype)
+        product = _sparse_times if coef.ndim == 1 else _sparse_times_rows
+        product(*self._arrays, coef, out)
+        return out
 
     def transposed_times(self, g):
-        return self.X.T @ g
+        out = np.zeros((self._matrix.shape[1], *g.shape[1:]))
+        self.add_transposed_times(g, out)
+        return out
+
+    def add_transposed_times(self, g, out):
+        product = _add_sparse_transposed if g.ndim == 1 else _add_sparse_transposed_rows
+        product(*self._arrays, readonly(g), out)
 
     def gram(self, h):
-        scaled = self.X.copy()
-        scaled.data *= np.repeat(h, np.diff(self.X.indptr))
-        return (self.X.T @ scaled).toarray()
+        X = self.X
+        scaled = X.copy()
+        scaled.data *= np.repeat(h, np.diff(X.indptr))
+        return (X.T @ scaled).toarray()
 
     def squares(self, h):
         """The diagonal of :meth:`gram`."""
-        return self.X.power(2).T @ h
+        out = np.zeros(self._matrix.shape[1])
+        _add_sparse_squares(*self._arrays, readonly(h), out)
+        return out
 
 
 class Design:
@@ -113,22 +181,27 @@ class Design:
         self.X, self.n_threads = X, n_threads
         self.shape, self.dtype = X.shape, X.dtype
         n, p = X.shape
-        row_bytes = X.dtype.itemsize * max(p, 1)
+        rows = BLOCK_BYTES // (X.dtype.itemsize * max(p, 1))
         if self.sparse:
-            row_bytes = max(12.0 * X.nnz / max(n, 1), 1.0)
-        rows = int(min(max(BLOCK_BYTES // row_bytes, 64), 16384))
+            rows = SPARSE_BLOCK_BYTES // max(12.0 * X.nnz / max(n, 1), 1.0)
+        rows = int(min(max(rows, 64), 16384))
         block = SparseBlock if self.sparse else DenseBlock
         self.blocks = [block(X, i, j) for i, j in threads.chunks(n, rows)]
-        gram_bytes = 8 * (p + 1) ** 2
-        n_lanes = max(1, min(LANES, int(LANE_BYTES // gram_bytes)))
-        self.lanes = [
-            self.blocks[i:j] for i, j in threads.chunks(len(self.blocks), -(-len(self.blocks) // n_lanes))
-        ]
+        self.lanes = self._lanes(LANES)
 
-    def reduce(self, part: Callable[[Iterable[Any]], Any]) -> Any:
-        """The sum of ``part(blocks)`` over the lanes, in their order; `part` returns a list of arrays."""
+    def _lanes(self, n_lanes):
+        size = -(-len(self.blocks) // n_lanes)
+        return [self.blocks[i:j] for i, j in threads.chunks(len(self.blocks), max(size, 1))]
+
+    def reduce(self, part: Callable[[Iterable[Any]], Any], entries: int = 0) -> Any:
+        """The sum of ``part(blocks)`` over the lanes, in their order; `part` returns a list of arrays.
+
+        Where those are large, of so many float64 `entries`, there are fewer lanes, lest they fill the memory.
+        """
+        affordable = LANE_BYTES // max(8 * entries, 1)
+        lanes = self.lanes if affordable >= LANES else self._lanes(max(1, int(affordable)))
         with threads.blas_threads(1):
-            partial = threads.run(part, self.lanes, self.n_threads)
+            partial = threads.run(part, lanes, self.n_threads)
         total = list(partial[0])
         for other in partial[1:]:
             for k, array in enumerate(other):
@@ -165,7 +238,7 @@ class Design:
                     total[p, p] += of_rows.sum(dtype=np.float64)
             return [total]
 
-        total = self.reduce(part)[0]
+        total = self.reduce(part, p + 1 if diagonal else (p + 1) ** 2)[0]
         if not diagonal:
             total[:p, p] = total[p, :p]
         return total

@@ -121,7 +121,7 @@ class _CentredRows:
         """G, Xᵀ Y and the means, all centred; once more where the columns' centres were far off."""
         for _ in range(2):
             with np.errstate(over="ignore", invalid="ignore"):
-                gram, cross, sums, y_sums, y_squares = self.X.reduce(self._moments)
+                gram, cross, sums, y_sums, y_squares = self.X.reduce(self._moments, self.p**2)
             if not self.intercept:
                 break
             self.mean, self.y_mean = sums / self.total, y_sums / self.total
@@ -313,7 +313,7 @@ def _triangular(rows, l2):
         sums, y_sums = rows.X.reduce(rows.sums)
         rows.shift, rows.y_shift = rows.shift + sums / rows.total, rows.y_shift + y_sums / rows.total
     rows.mean, rows.y_mean = np.zeros(p), np.zeros(K)
-    stacked = list(rows.X.reduce(lambda blocks: [_Stack(_triangle(rows, blocks))])[0])
+    stacked = list(rows.X.reduce(lambda blocks: [_Stack(_triangle(rows, blocks))], (p + K) ** 2)[0])
     if l2:
         stacked.append(np.hstack([np.sqrt(l2) * np.eye(p), np.zeros((p, K))]))
     R = np.linalg.qr(np.vstack(stacked), mode="r")

@@ -1,12 +1,13 @@
 r"""The objective of linear models: the mean loss of X w + b, plus half a squared norm.
 
 .. math::
-    F(w, b) = \frac{1}{\sum_i s_i} \sum_i s_i\,\ell(y_i, x_i^T w + b)
+    F(w, b) = \frac{1}{\sum_i s_i} \sum_i s_i\,\ell(y_i, x_i^T w + b + o_i)
               + \frac{\alpha}{2} \lVert w \rVert^2 + \frac{\beta}{2} b^2
 
-with sample weights `s` and, for the few solvers that penalise the intercept, :math:`\beta`.  With K
-outputs `w` has K rows.  The flat vector of the optimisers is ``[w, b]``, or K such rows in a row.
-Derivation: docs/derivations/linear-models.md.
+with sample weights `s`, offsets `o` and, for the few solvers that penalise the intercept, :math:`\beta`.
+With K outputs `w` has K rows.  The flat vector of the optimisers is ``[w, b]``, or K such rows in a row.
+An L1 penalty, which has kinks, and :math:`w \ge 0` are kept beside F: ``penalised_value`` adds the former.
+Derivation: docs/derivations/linear-models.md; docs/derivations/l1.md.
 """
 
 from functools import cached_property
@@ -78,6 +79,12 @@ class LinearObjective:
         Non-negative, not all zero.
     l2, l2_intercept : float
         Strengths :math:`\alpha` and :math:`\beta` of the penalty.
+    l1 : float
+        Strength of the L1 penalty on the coefficients, which F and its derivatives leave out.
+    positive : bool
+        Whether the coefficients must not be negative: for the solver to heed.
+    offset : ndarray of shape (n,), optional
+        Added to the raw predictions.
     intercept : bool
         Whether `b` is free.
     n_outputs : int, optional
@@ -93,6 +100,9 @@ class LinearObjective:
         *,
         l2=0.0,
         l2_intercept=0.0,
+        l1=0.0,
+        positive=False,
+        offset=None,
         intercept=True,
         n_outputs=None,
         n_threads=1,
@@ -108,13 +118,20 @@ class LinearObjective:
         self.weight = None if weight is None else np.ascontiguousarray(weight / total, self.design.dtype)
         self.factor = 1.0 / total if weight is None else 1.0
         self.l2, self.l2_intercept, self.intercept = float(l2), float(l2_intercept), bool(intercept)
+        self.l1, self.positive = float(l1), bool(positive)
+        self.offset = None if offset is None else np.ascontiguousarray(offset, self.design.dtype)
         self.n_outputs = n_outputs
         self.convex = bool(loss.convex)
         self.noise = (64 if self.design.dtype == np.float64 else 4) * float(np.finfo(self.design.dtype).eps)
         self.size = (self.p + self.intercept) * (n_outputs or 1)
         self._last: tuple[Any, ...] = (None, None)  # (x, raw): solvers ask for H where they asked for g
 
-    def with_rows(self, X, y, weight):
+    @property
+    def kinked(self):
+        """Whether the coefficients have an L1 penalty or a bound: then F alone is not what is minimised."""
+        return self.l1 > 0 or self.positive
+
+    def with_rows(self, X, y, weight, offset):
         """The same loss and penalty over other rows."""
         return LinearObjective(
             self.loss,
@@ -123,10 +140,17 @@ class LinearObjective:
             weight,
             l2=self.l2,
             l2_intercept=self.l2_intercept,
+            l1=self.l1,
+            positive=self.positive,
+            offset=offset,
             intercept=self.intercept,
             n_outputs=self.n_outputs,
             n_threads=self.n_threads,
         )
+
+    def with_columns(self, X):
+        """The same rows with other columns."""
+        return self.with_rows(X, self.y, self.weight, self.offset)
 
     @cached_property
     def units(self):
@@ -164,6 +188,8 @@ class LinearObjective:
         coef = np.zeros((self.p,) if self.n_outputs is None else (self.n_outputs, self.p))
         if not self.intercept or self.l2_intercept:
             return self.pack(coef)
+        if self.offset is not None and self.convex:
+            return self.minimise_intercept(self.pack(coef))
         of_rows = {} if self.n_outputs is None else {"n_classes": self.n_outputs}
         return self.pack(coef, self.loss.minimiser(self.y, self.weight, **of_rows))
 
@@ -177,13 +203,21 @@ class LinearObjective:
             total = 0.0
             for block in blocks:
                 rows = slice(block.start, block.stop)
-                raw[rows] = block.times(coef.T) + intercept
+                raw[rows] = self._raw_of(block, coef, intercept)
                 total += self._sum(pointwise.value(self.loss, self.y[rows], raw[rows], self._weights(rows)))
             return [total]
 
         total = self.design.reduce(part)[0]
         self._last = (x.copy(), raw)
         return total * self.factor + self._penalty(x)
+
+    def penalised_value(self, x):
+        """F with the L1 penalty: all that is minimised."""
+        return self.value(x) + self.kinks(x)
+
+    def kinks(self, x):
+        """The L1 penalty, which F leaves out."""
+        return self.l1 * float(np.abs(self.unpack(x)[0]).sum()) if self.l1 else 0.0
 
     def value_gradient(self, x):
         """F and its gradient, in one pass over X."""
@@ -194,7 +228,7 @@ class LinearObjective:
             value, gradient = 0.0, np.zeros((self.n_outputs or 1, self.p + 1))
             for block in blocks:
                 rows = slice(block.start, block.stop)
-                raw[rows] = block.times(coef.T) + intercept
+                raw[rows] = self._raw_of(block, coef, intercept)
                 v, g = pointwise.value_gradient(self.loss, self.y[rows], raw[rows], self._weights(rows))
                 value += self._sum(v)
                 self._add_gradient(gradient, block, g)
@@ -203,6 +237,16 @@ class LinearObjective:
         value, gradient = self.design.reduce(part)
         self._last = (x.copy(), raw)
         return value * self.factor + self._penalty(x), self._finish_gradient(gradient, x)
+
+    def value_gradient_from(self, x, raw):
+        """F and its gradient where the raw predictions of `x` are known: one product with X."""
+        inputs = (self.loss, self.y, raw, self.weight)
+        v, g = pointwise.value_gradient(*inputs, n_threads=self.n_threads)
+        gradient = np.zeros((self.n_outputs or 1, self.p + 1))
+        gradient[:, : self.p] = self.design.transposed_times(g).T
+        gradient[:, self.p] = self._column_sums(g)
+        self._last = (x.copy(), raw)
+        return self._sum(v) * self.factor + self._penalty(x), self._finish_gradient(gradient, x)
 
     def hessian(self, x):
         """The symmetric matrix of second derivatives, in the order of the flat vector.
@@ -222,7 +266,7 @@ class LinearObjective:
                     total[k, p, m, p] += self._sum(h)
             return [total]
 
-        H = self.design.reduce(part)[0] * self.factor
+        H = self.design.reduce(part, (K * (p + 1)) ** 2)[0] * self.factor
         diagonal = np.arange(p)
         for k in range(K):
             for m in range(k + 1):
@@ -311,10 +355,20 @@ class LinearObjective:
         """`X w + b`; remembered for the last x."""
         if self._last[0] is None or not np.array_equal(self._last[0], x):
             coef, intercept = self._typed(x)
-            self._last = (x.copy(), self.design.times(coef.T) + intercept)
+            raw = self.design.times(coef.T) + intercept
+            if self.offset is not None:
+                raw += self.offset if self.n_outputs is None else self.offset[:, None]
+            self._last = (x.copy(), raw)
         return self._last[1]
 
     # ------------------------------------------------------------------------------------------ parts
+
+    def _raw_of(self, block, coef, intercept):
+        raw = block.times(coef.T) + intercept
+        if self.offset is not None:
+            offset = self.offset[block.start : block.stop]
+            raw += offset if self.n_outputs is None else offset[:, None]
+        return raw
 
     def _typed(self, x):
         coef, intercept = self.unpack(x)

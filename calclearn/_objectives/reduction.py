@@ -30,7 +30,7 @@ class FewerColumns:
         small = X.shape[0] ** 2 * X.shape[1] < SMALL
         with threads.blas_threads(1) if small else contextlib.nullcontext():
             self._Q, R = scipy.linalg.qr(X.T, mode="economic", check_finite=False)
-        self.small = objective.with_rows(np.ascontiguousarray(R.T), objective.y, objective.weight)
+        self.small = objective.with_columns(np.ascontiguousarray(R.T))
         self.small.units = 1.0  # its columns have no units of their own
 
     def lift(self, x):
@@ -60,7 +60,7 @@ class Centred:
         X = objective.design.X
         self._centre = X.mean(axis=0, dtype=np.float64)
         centred = (X - self._centre).astype(X.dtype, copy=False)
-        self.small = objective.with_rows(centred, objective.y, objective.weight)
+        self.small = objective.with_columns(centred)
 
     @staticmethod
     def helps(objective: LinearObjective) -> bool:
@@ -92,4 +92,5 @@ def fewer_rows(objective: LinearObjective, step: int) -> LinearObjective | None:
     weight = None if objective.weight is None else objective.weight[rows]
     if weight is not None and not weight.sum() > 0:
         return None
-    return objective.with_rows(objective.design.X[rows], objective.y[rows], weight)
+    offset = None if objective.offset is None else objective.offset[rows]
+    return objective.with_rows(objective.design.X[rows], objective.y[rows], weight, offset)

@@ -62,6 +62,13 @@ def kernel(function):
     return compiled
 
 
+def readonly(array, dtype=None):
+    """A contiguous read-only view, of `dtype` if given: kernels have one signature for all inputs."""
+    view = np.ascontiguousarray(array, dtype).view()
+    view.flags.writeable = False
+    return view
+
+
 class KernelCache(_Cache):
     """What a Numba dispatcher asks before it compiles, and tells afterwards."""
 

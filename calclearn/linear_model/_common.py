@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._objectives.dual_logistic import run_dual_logistic
 from .._objectives.linear import LinearObjective
+from .._objectives.proximal import ProximalNewton, smallest_subgradient
 from .._objectives.reduction import Centred, FewerColumns, fewer_rows
 from .._objectives.sag import run_sag
 from .._runtime.threads import blas_threads
@@ -24,7 +25,12 @@ SMALL_SIZE = 150  # of several outputs: up to here a dense Hessian is the quicke
 MARGIN = 1e-2  # "auto" aims below tol: one more step of a Newton method is cheap
 SUBSAMPLE = 10  # Newton's method starts from the optimum of every tenth row ...
 ROWS_PER_COLUMN = 50  # ... where those are this many to a column: near enough for it to pay
-SOLVERS = {"lbfgs": LBFGS, "newton-cg": NewtonCG, "newton-cholesky": Newton}
+SOLVERS = {
+    "lbfgs": LBFGS,
+    "newton-cg": NewtonCG,
+    "newton-cholesky": Newton,
+    "proximal-newton": ProximalNewton,
+}
 RANDOM_SOLVERS: dict[str, Callable] = {
     "sag": run_sag,
     "saga": partial(run_sag, saga=True),
@@ -34,6 +40,8 @@ RANDOM_SOLVERS: dict[str, Callable] = {
 
 def solver_for(objective: LinearObjective) -> str:
     """The fastest solver for an objective of this shape."""
+    if objective.kinked:
+        return "proximal-newton"
     if objective.n_outputs is not None:
         return "newton-cholesky" if objective.size <= SMALL_SIZE else "newton-cg"
     columns = 200 if objective.design.sparse else NEWTON_COLUMNS
@@ -56,6 +64,10 @@ def minimise(
     """
     if not getattr(progress, "listening", True):
         progress = None
+    if objective.kinked and solver not in ("auto", "saga"):
+        solver = "proximal-newton"
+    if objective.offset is not None and solver in RANDOM_SOLVERS:
+        raise ValueError(f"the solver {solver!r} supports no offset; use 'auto'")
     if solver == "liblinear":  # its primal method is Newton's in a trust region (Lin, Weng and Keerthi, 2008)
         solver = "liblinear, dual" if dual else solver_for(objective)
     if solver != "auto":
@@ -80,6 +92,7 @@ def minimise(
 def _fastest(objective, start, tol, max_iter, progress):
     design = objective.design
     wide = not design.sparse and objective.p > objective.n and objective.l2 > 0 and objective.convex
+    wide = wide and not objective.kinked  # an L1 penalty depends on the axes
     reduction = Centred if Centred.helps(objective) else FewerColumns if wide else None
     if reduction is not None:
         reduced = reduction(objective)
@@ -130,6 +143,8 @@ def certify(objective: LinearObjective, solution, x, *, scale=1.0) -> Optimality
     Optimality
     """
     value, gradient = objective.value_gradient(x)
+    if objective.kinked:
+        return _certify_kinked(objective, solution, x, value, gradient, scale)
     bound, details = None, {}
     if objective.convex and objective.l2 > 0:
         strength = objective.l2
@@ -162,6 +177,22 @@ def _strong_convexity_bound(objective, x, value, gradient, strength):
             if not max_norm(gradient.reshape(of_intercept)[:, -1]) <= small:
                 return None
     return excess + float(gradient @ gradient) / (2.0 * strength)
+
+
+def _certify_kinked(objective, solution, x, value, gradient, scale):
+    value += objective.kinks(x)
+    dual = None
+    smallest = max_norm(smallest_subgradient(objective, x, gradient))
+    return Optimality(
+        objective=scale * value,
+        dual_objective=None if dual is None else scale * dual,
+        duality_gap=None if dual is None else scale * (value - dual),
+        gradient_norm=scale * smallest,
+        kkt_violation=scale * smallest,
+        n_iter=solution.n_iter,
+        converged=solution.converged,
+        reason=solution.reason,
+    )
 
 
 def _newton_decrement(objective, x, gradient, scale):

@@ -322,7 +322,7 @@ class LogisticRegressionCV(LogisticRegression):
     # ---------------------------------------------------------------------------------------- parts
 
     def _settings(self):
-        """`(ratios, tried, scoring, legacy)` as the deprecated values leave them, with scikit-learn's warnings.
+        """`(ratios, tried, scoring, legacy)` with the deprecated values resolved, and warned of.
 
         `tried` are the l1_ratios as they are reported, `ratios` those of the penalty.
         """
@@ -339,8 +339,8 @@ class LogisticRegressionCV(LogisticRegression):
             )
         elif given is None and penalty == "deprecated":
             deprecated(
-                "'l1_ratios=None' was deprecated in version 1.8 of scikit-learn and will be an error in 1.10: "
-                "use numbers from 0 to 1"
+                "'l1_ratios=None' was deprecated in version 1.8 of scikit-learn and will be an error in "
+                "1.10: use numbers from 0 to 1"
             )
         if penalty == "deprecated":
             penalty = "elasticnet"
@@ -363,8 +363,9 @@ class LogisticRegressionCV(LogisticRegression):
         if legacy == "warn":
             legacy = True
             deprecated(
-                f"The fitted attributes of {type(self).__name__} will be simplified in scikit-learn 1.10: set "
-                "`use_legacy_attributes=False` to have the new ones now, or True to keep the old ones"
+                f"The fitted attributes of {type(self).__name__} will be simplified in scikit-learn 1.10. The "
+                "default value of use_legacy_attributes will change from True to False: set it to False to "
+                "have the new ones now, or to True to keep the old ones"
             )
         check_solver(self.solver, penalty, self.dual)
         if penalty == "elasticnet":

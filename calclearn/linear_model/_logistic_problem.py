@@ -64,10 +64,10 @@ class LogisticProblem:
             get_loss("log_loss" if binary else "multinomial_log_loss"),
             *self._rows,
             l2=l2,
+            l1=l1,
             l2_intercept=l2 / self._constant**2 if free and self._constant else 0.0,
             intercept=free,
             n_outputs=None if binary else self.n_classes,
-            **({"l1": l1} if l1 else {}),
         )
 
     def scale(self, C):
@@ -108,7 +108,7 @@ def row_weights(sample_weight, class_weight, X, y, classes, codes):
 
 
 def check_solver(solver, penalty, dual):
-    """Raise a ValueError if the solver cannot minimise under this penalty: "l1", "l2", "elasticnet" or None."""
+    """Raise a ValueError if the solver cannot have this penalty: "l1", "l2", "elasticnet" or None."""
     if solver not in ("auto", "liblinear", "saga") and penalty not in ("l2", None):
         raise ValueError(f"Solver {solver} supports only 'l2' or None penalties, got {penalty} penalty.")
     if dual and solver != "liblinear":

@@ -13,7 +13,7 @@ from numba.core.errors import NumbaError
 
 from .._runtime import threads
 from .._runtime.formulas import FormulaError
-from .._runtime.jit import kernel
+from .._runtime.jit import kernel, readonly
 
 if TYPE_CHECKING:
     from ._contract import Loss
@@ -173,7 +173,7 @@ def hessian_product(loss: "Loss", y, curvature, direction, weight=None, *, out=N
     """Each row's K x K Hessian, as :func:`curvature` gave it, times that row of `direction`; shape (n, K)."""
     out = np.empty_like(curvature) if out is None else out
     rows = _rows(loss, y, curvature, weight)
-    _run(_curvature_product_rows, rows, (_readonly(direction), out), n_threads)
+    _run(_curvature_product_rows, rows, (readonly(direction), out), n_threads)
     return out
 
 
@@ -181,7 +181,7 @@ def mean(loss: "Loss", raw, *, out=None, n_threads=1):
     """The prediction of `y` that each raw prediction stands for; of `raw`'s shape."""
     out = np.empty_like(raw) if out is None else out
     kernel_of = _mean if raw.ndim == 1 else _mean_rows
-    typed, raw = loss.at(raw.dtype), _readonly(raw)
+    typed, raw = loss.at(raw.dtype), readonly(raw)
     ranges = threads.chunks(raw.shape[0], ROWS)
     threads.run(lambda r: _call(kernel_of, typed, raw[r[0] : r[1]], out[r[0] : r[1]]), ranges, n_threads)
     return out
@@ -191,15 +191,8 @@ def _rows(loss, y, raw, weight):
     """The inputs as kernels take them: the loss in raw's precision, read-only views of raw's dtype."""
     if y.shape[0] != raw.shape[0]:
         raise ValueError(f"y has {y.shape[0]} rows, raw has {raw.shape[0]}")
-    weight = None if weight is None else _readonly(weight, raw.dtype)
-    return loss.at(raw.dtype), _readonly(y, raw.dtype), _readonly(raw), weight
-
-
-def _readonly(array, dtype=None):
-    """A contiguous read-only view: one signature for all inputs."""
-    view = np.ascontiguousarray(array, dtype).view()
-    view.flags.writeable = False
-    return view
+    weight = None if weight is None else readonly(weight, raw.dtype)
+    return loss.at(raw.dtype), readonly(y, raw.dtype), readonly(raw), weight
 
 
 def _run(kernel_of, rows, outputs, n_threads):
