@@ -61,7 +61,8 @@ class LogisticRegressionCV(LogisticRegression):
     r"""Logistic regression with `C` and `l1_ratio` chosen by cross-validation.
 
     For each fold and `l1_ratio` the objective of :class:`LogisticRegression` is minimised for all `Cs`, each
-    from the optimum of the one before.  The pair with the best mean score is fitted on all rows.
+    from the optimum of the one before ("liblinear": from zero).  The pair with the best mean score is
+    fitted on all rows.
 
     Parameters
     ----------
@@ -363,9 +364,9 @@ class LogisticRegressionCV(LogisticRegression):
         if legacy == "warn":
             legacy = True
             deprecated(
-                f"The fitted attributes of {type(self).__name__} will be simplified in scikit-learn 1.10. The "
-                "default value of use_legacy_attributes will change from True to False: set it to False to "
-                "have the new ones now, or to True to keep the old ones"
+                f"The fitted attributes of {type(self).__name__} will be simplified in scikit-learn 1.10. "
+                "The default value of use_legacy_attributes will change from True to False: set it to "
+                "False to have the new ones now, or to True to keep the old ones"
             )
         check_solver(self.solver, penalty, self.dual)
         if penalty == "elasticnet":
@@ -438,7 +439,8 @@ class LogisticRegressionCV(LogisticRegression):
             n_threads=thread_count(None),
         )
         objective, scale = problem.objective(C, ratio), problem.scale(C)
-        x = problem.pack(objective, coef, intercept)
+        cold = self.refit and self.solver == "liblinear"  # which has no warm start
+        x = objective.start() if cold else problem.pack(objective, coef, intercept)
 
         def fitted(x):
             return dict(zip(("coef_", "intercept_"), problem.unpack(objective, x)))
@@ -526,7 +528,8 @@ def _fit_path(estimator, data, train, test, Cs, ratios, score, n_threads, rng):
         x = None
         for C in Cs:
             objective = problem.objective(C, ratio)
-            solution, x = _minimise(estimator, objective, objective.start() if x is None else x, rng)
+            cold = x is None or estimator.solver == "liblinear"
+            solution, x = _minimise(estimator, objective, objective.start() if cold else x, rng)
             if solution.converged is False:
                 failed.append(solution)
             model.C = C

@@ -82,6 +82,8 @@ class LogisticProblem:
             coef, intercept = coef[:, :-1], coef[:, -1] * self._constant
         if objective.n_outputs is not None:  # only differences matter: let them add up to zero
             intercept = intercept - intercept.mean()
+            if not (objective.l2 or objective.l1):
+                coef = coef - coef.mean(axis=0)
         return coef.astype(self.dtype), intercept.astype(self.dtype)
 
     def pack(self, objective, coef, intercept):
