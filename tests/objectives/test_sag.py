@@ -71,10 +71,10 @@ def gradient_in(loss, y, raw):
 
 
 def reference(objective, X, weight, saga, epochs, x0, seed=0):
-    """SAGA's equation (1), and SAG's, with a table of whole gradients and nothing deferred."""
+    """SAGA's equations (1) and (2), and SAG's, with a table of whole gradients and nothing deferred."""
     n = len(X)
     Z = np.column_stack([X, np.ones(n)]) if objective.intercept else X
-    penalty = objective.l2 * (np.arange(Z.shape[1]) < P)
+    penalty, l1 = objective.l2 * (np.arange(Z.shape[1]) < P), objective.l1
     weight = weight * n / weight.sum()
     L = CURVATURE[type(objective.loss)] * np.max(weight * np.sum(Z**2, axis=1)) + objective.l2
     step = max(1 / (3 * L), 1 / (2 * (L + n * objective.l2))) if saga else 1 / L
@@ -87,6 +87,7 @@ def reference(objective, X, weight, saga, epochs, x0, seed=0):
             table[i] = new
             estimate = change + old_mean if saga else table.mean(axis=0)
             x = x - step * (estimate + penalty * x)
+            x[:, :P] -= np.clip(x[:, :P], -step * l1, step * l1)
     return x.ravel()
 
 
@@ -113,16 +114,18 @@ def test_no_penalty_and_a_strong_one_without_an_intercept(X, weight, rng, saga, 
 
 
 @pytest.mark.parametrize("sparse", [False, True])
-@pytest.mark.parametrize("n_outputs", [1, K])
-def test_the_compiled_walk_is_the_same_as_the_walk_in_python(X, rng, sparse, n_outputs):
+@pytest.mark.parametrize(("n_outputs", "l1"), [(1, 0.0), (1, 0.05), (K, 0.0), (K, 0.05)])
+def test_the_compiled_walk_is_the_same_as_the_walk_in_python(X, rng, sparse, n_outputs, l1):
     rows = sag._rows(scipy.sparse.csr_array(X) if sparse else X)
     y, weight = readonly(rng.integers(n_outputs + 1, size=N) % 2.0), readonly(np.ones(N))
-    problem = Problem(rows, y, weight, P, 1 / N, 0.05, 0.9, 0.95, 0.5)  # a decay that renews the scale
+    # a decay that renews the scale
+    problem = Problem(rows, y, weight, readonly(np.empty(0)), 1 / N, 0.05, 0.9, 0.05, 0.95, 0.5, l1)
     several = n_outputs > 1
     loss, second = MultinomialLogLoss() if several else LogLoss(), np.empty(K) if several else None
     ends = []
     for walk in (sag._walk, sag._walk.py_func):
-        state = Walk(np.full((n_outputs, P + 1), 0.1), np.zeros((n_outputs, P + 1)), np.zeros((N, n_outputs)))
+        columns = np.zeros((P, 2 * n_outputs + 1) if sparse else (2, n_outputs, P))
+        state = Walk(columns, np.full((2, n_outputs), 0.1), np.zeros((N, n_outputs)))
         walk(loss, problem, state, readonly(np.tile(np.arange(N), 3)), second)
         ends.append(state)
     for compiled, interpreted in zip(*ends):
@@ -141,6 +144,21 @@ def test_no_row_is_steeper_than_its_bound_and_one_comes_near(loss, rng):
         else:
             largest = max(largest, loss().derivatives(0.0, raw[0])[1])
     assert 0.99 * CURVATURE[loss] < largest <= CURVATURE[loss] * (1 + 1e-12)
+
+
+@pytest.mark.parametrize("form", ["F", "CSR", "CSR, entries in two parts"])
+@pytest.mark.parametrize("l2", [0.0, 0.05, 30.0])
+@pytest.mark.parametrize("n_outputs", [None, K])
+def test_under_l1_the_deferred_steps_are_those_taken_one_by_one(X, weight, rng, form, l2, n_outputs):
+    """With entries of a tenth of the rows, columns wait for long, and many coefficients pass zero."""
+    X = X * (rng.random((N, P)) < 0.3)
+    objective = problem_of(FORMS[form](X), weight, rng, n_outputs, l2=l2)
+    objective.l1 = 0.02
+    x0 = 0.3 * rng.normal(size=objective.size)
+    expected = reference(objective, X, weight, True, 6, x0)
+    got = run(objective, x0=x0, saga=True, max_iter=6).x
+    assert_allclose(got, expected, rtol=1e-9, atol=1e-13)
+    assert_array_equal(got == 0, expected == 0)
 
 
 # ----------------------------------------------------------------------------------------------- the optimum
