@@ -162,8 +162,11 @@ class LinearObjective:
         were of size one at least, by the root mean square of a sample of its rows.
         """
         rows = self.design.X[:: max(1, self.n // SAMPLE)]
-        squares = rows.power(2).mean(axis=0) if self.design.sparse else np.square(rows).mean(axis=0)
-        size = np.sqrt(np.asarray(squares, np.float64).ravel())
+        if self.design.sparse:
+            squares = np.asarray(rows.power(2).mean(axis=0), np.float64).ravel()
+        else:
+            squares = np.einsum("ij,ij->j", rows, rows, dtype=np.float64) / len(rows)
+        size = np.sqrt(squares)
         factors = np.ones((self.n_outputs or 1, self.p + self.intercept))
         factors[:, : self.p] = 1.0 / np.where(size > 0, np.minimum(size, 1.0), 1.0)
         return factors.ravel()

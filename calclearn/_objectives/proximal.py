@@ -39,12 +39,14 @@ from .quadratic import minimise_quadratic
 
 WHOLE = 100  # parameters up to which the whole Hessian is formed
 WIDENED = 10  # columns of the first working set, at least
-SHARE = 0.03  # of the violation, to which a working set is solved
+GROWTH = 0.5  # of the support, from one working set to the next
+SHARE = 0.1  # of the violation, to which a working set is solved
 DENSE = 1 << 24  # entries of a sparse working set up to which it is made dense
 SUFFICIENT = 1e-4  # share of the promised decrease
 GOOD = 0.5  # share of it from which the damping shrinks
 DAMPING = 1e-3  # the first, relative to the diagonal of the Hessian
 MOST_DAMPING = 1e16
+FLAT = 1e-8  # curvature, relative to the largest, that counts as none
 SWEEPS = 1000  # of coordinate descent to a model
 
 
@@ -103,23 +105,14 @@ def smallest_subgradient(objective: LinearObjective, x, gradient):
 def _by_working_sets(objective, stopping, x, progress):
     watch = stopping.watch(None, objective)  # the steps are reported where they are taken
     value, gradient = watch.evaluate(objective, x)
-    columns, size = _columns(objective), WIDENED
+    columns = _columns(objective)
     reason = None
     while True:
         smallest = smallest_subgradient(objective, x, gradient)
         reason = watch.see(x, value + objective.kinks(x), smallest) or reason
         if reason:
             return watch.solution(reason)
-        violations = _largest(objective, np.abs(smallest) * watch.units)
-        support = _largest(objective, np.abs(x)) > 0
-        n_support = int(support.sum())
-        size = min(objective.p, max(2 * n_support, min(2 * size, int(n_support + (violations > 0).sum()))))
-        kept = np.flatnonzero(support)
-        if size >= objective.p:
-            kept = np.arange(objective.p)
-        else:
-            others = np.argpartition(np.where(support, -1.0, violations), objective.p - (size - n_support))
-            kept = np.sort(np.r_[kept, others[objective.p - (size - n_support) :]])
+        kept = _working_set(objective, x, np.abs(smallest) * watch.units)
         restricted = _Restricted(objective, columns(kept), kept)
         tol = max(SHARE * max_norm(smallest * watch.units), 0.5 * stopping.tol)
         inner = Stopping(tol, stopping.max_iter - watch.n_iter)
@@ -134,6 +127,19 @@ def _by_working_sets(objective, stopping, x, progress):
         if solution.reason == CALLBACK:
             reason = CALLBACK
         value, gradient = objective.value_gradient_from(x, restricted.small.raw(solution.x))
+
+
+def _working_set(objective, x, violations):
+    """The support, and half as many of the other columns: those that violate the most."""
+    violations = _largest(objective, violations)
+    support = _largest(objective, np.abs(x)) > 0
+    room = max(WIDENED, int(np.sqrt(objective.p)), int(GROWTH * support.sum()))
+    violations[support] = 0.0
+    others = np.flatnonzero(violations)
+    if len(others) > room:
+        others = others[np.argpartition(violations[others], len(others) - room)[len(others) - room :]]
+    support[others] = True
+    return np.flatnonzero(support)
 
 
 class _Restricted:
@@ -239,12 +245,12 @@ class _Model:
         self._hessian = hessian * units * units[:, None]
         diagonal = np.abs(np.diag(self._hessian))
         top = diagonal.max(initial=0.0) or 1.0
-        self._scale = np.maximum(diagonal, 1e-8 * top)
-        self._shift = 0.0
+        self._scale = np.maximum(diagonal, FLAT * top)
+        self._shift = np.where(diagonal < FLAT * top, 1.0, 0.0)  # a slope without curvature leads far
         if not convex:
             root = np.sqrt(self._scale)
             lowest = scipy.linalg.eigvalsh(self._hessian / root / root[:, None], subset_by_index=(0, 0))[0]
-            self._shift = max(0.0, DAMPING - lowest) if lowest < DAMPING else 0.0
+            self._shift += max(0.0, DAMPING - lowest)
 
     def minimise(self, damping, tol):
         """`(x, decrease that the model promises)`."""

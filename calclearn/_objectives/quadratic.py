@@ -21,7 +21,7 @@ from scipy.linalg.lapack import dposv
 from .._runtime.jit import kernel
 
 SWEEPS = 8  # of coordinate descent between two looks at the support
-WALKS = 32  # coordinates that one Newton phase may drop
+WALKS = 4  # pieces of such a walk, each of which drops a coordinate: more than a few, and sweeps are cheaper
 
 
 class Minimum(NamedTuple):

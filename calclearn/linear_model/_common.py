@@ -1,19 +1,23 @@
 """What the linear estimators share: solvers by shape, the certificate, and sparse coefficients."""
 
 import dataclasses
+import warnings
 from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 import scipy.linalg
 import scipy.sparse.linalg
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
 from .._objectives.dual_logistic import run_dual_logistic
+from .._objectives.duality import primal_dual
 from .._objectives.linear import LinearObjective
 from .._objectives.proximal import ProximalNewton, smallest_subgradient
 from .._objectives.reduction import Centred, FewerColumns, fewer_rows
 from .._objectives.sag import run_sag
+from .._objectives.separation import separated
 from .._runtime.threads import blas_threads
 from ..optimize import LBFGS, Newton, NewtonCG, Optimality
 from ..optimize._optimality import max_norm
@@ -144,7 +148,7 @@ def certify(objective: LinearObjective, solution, x, *, scale=1.0) -> Optimality
     """
     value, gradient = objective.value_gradient(x)
     if objective.kinked:
-        return _certify_kinked(objective, solution, x, value, gradient, scale)
+        return _certify_kinked(objective, solution, x, gradient, scale)
     bound, details = None, {}
     if objective.convex and objective.l2 > 0:
         strength = objective.l2
@@ -179,16 +183,33 @@ def _strong_convexity_bound(objective, x, value, gradient, strength):
     return excess + float(gradient @ gradient) / (2.0 * strength)
 
 
-def _certify_kinked(objective, solution, x, value, gradient, scale):
-    value += objective.kinks(x)
-    dual = None
-    smallest = max_norm(smallest_subgradient(objective, x, gradient))
+def warn_if_separated(estimator, objective, x, *, stacklevel=5) -> bool:
+    """A ConvergenceWarning where the loss falls without end, because the data are separable.
+
+    To be called by ``fit`` itself; true where it warned, and a warning of no convergence would say less.
+    """
+    if not separated(objective, x):
+        return False
+    warnings.warn(
+        f"{type(estimator).__name__}: separation. Some direction of the coefficients moves every row to the "
+        "side on which its loss falls, so the loss falls without end and has no minimum: the coefficients "
+        "tell where the solver stopped, and would grow for ever. A penalty gives the problem a solution.",
+        ConvergenceWarning,
+        stacklevel=stacklevel,
+    )
+    return True
+
+
+def _certify_kinked(objective, solution, x, gradient, scale):
+    """With an L1 penalty or bounds: the duality gap, for a convex loss, and the smallest subgradient."""
+    value, dual = primal_dual(objective, x)
+    violation = max_norm(smallest_subgradient(objective, x, gradient))
     return Optimality(
         objective=scale * value,
         dual_objective=None if dual is None else scale * dual,
         duality_gap=None if dual is None else scale * (value - dual),
-        gradient_norm=scale * smallest,
-        kkt_violation=scale * smallest,
+        gradient_norm=scale * violation,
+        kkt_violation=scale * violation,
         n_iter=solution.n_iter,
         converged=solution.converged,
         reason=solution.reason,

@@ -22,7 +22,7 @@ from ..base import (
     thread_count,
     validate,
 )
-from ._common import SparseCoefMixin, certify, minimise
+from ._common import SparseCoefMixin, certify, minimise, warn_if_separated
 from ._logistic_problem import (
     SOLVERS,
     LogisticProblem,
@@ -222,7 +222,8 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, CalculusEstimator):
         self.n_iter_ = np.array([solution.n_iter], dtype=np.int32)
         self.optimality_ = certify(objective, solution, x, scale=scale)
         self.loss_curve_ = [scale * value for value in solution.curve]
-        self._warn_unless_converged(self.optimality_, advice(self.solver, solution.n_iter))
+        if not warn_if_separated(self, objective, x):
+            self._warn_unless_converged(self.optimality_, advice(self.solver, solution.n_iter))
         return self
 
     def decision_function(self, X):

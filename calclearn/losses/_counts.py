@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from ._conjugate import negative_entropy
 from ._contract import loss
 from ._exponential import exp
 from ._minimiser import log_of_mean
@@ -37,6 +38,10 @@ class Poisson:
         """The logarithm of the weighted mean; about -33.7 where all targets are 0."""
         return log_of_mean(y, weight)
 
+    def conjugate(self, y, u):
+        """sup of u f - loss over all f, element by element."""
+        return negative_entropy(y + u) - (y + u)
+
 
 @loss("gamma")
 class Gamma:
@@ -62,6 +67,10 @@ class Gamma:
     def minimiser(self, y, weight=None):
         """The logarithm of the weighted mean."""
         return log_of_mean(y, weight)
+
+    def conjugate(self, y, u):
+        """sup of u f - loss over all f, element by element."""
+        return negative_entropy(1.0 - u) - (1.0 - u) * (1.0 + np.log(y))
 
 
 @loss("tweedie")

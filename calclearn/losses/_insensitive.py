@@ -4,6 +4,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from ._conjugate import within
 from ._contract import loss
 from ._minimiser import weighted_quantile
 
@@ -43,6 +44,10 @@ class EpsilonInsensitive:
         kinks = np.concatenate([y - self.epsilon, y + self.epsilon])
         return weighted_quantile(kinks, None if weight is None else np.tile(weight, 2), 0.5)
 
+    def conjugate(self, y, u):
+        """sup of u f - loss over all f, element by element."""
+        return within(np.abs(u) <= 1.0, u * y + self.epsilon * np.abs(u))
+
 
 @loss("squared_epsilon_insensitive")
 class SquaredEpsilonInsensitive:
@@ -70,6 +75,10 @@ class SquaredEpsilonInsensitive:
         e = raw - y
         excess = e - np.clip(e, -self.epsilon, self.epsilon)
         return excess, np.where(abs(e) >= self.epsilon, 1.0, 0.0)  # (14)
+
+    def conjugate(self, y, u):
+        """sup of u f - loss over all f, element by element."""
+        return u * y + self.epsilon * np.abs(u) + 0.5 * u * u
 
 
 def _check(loss):

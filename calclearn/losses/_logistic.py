@@ -5,6 +5,7 @@ from typing import ClassVar
 import numpy as np
 from scipy.special import expit
 
+from ._conjugate import negative_entropy
 from ._contract import loss
 from ._minimiser import finite_logit, weighted_mean
 
@@ -50,3 +51,7 @@ class LogLoss:
         :math:`10\varepsilon` of the infimum (:math:`\varepsilon` is the precision of float64).
         """
         return finite_logit(weighted_mean(y, weight))
+
+    def conjugate(self, y, u):
+        """sup of u f - loss over all f, element by element."""
+        return negative_entropy(y + u) + negative_entropy((1.0 - y) - u)

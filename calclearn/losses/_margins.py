@@ -4,6 +4,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from ._conjugate import negative_entropy, within
 from ._contract import loss
 from ._exponential import exp
 from ._minimiser import finite_logit, weighted_mean
@@ -38,6 +39,10 @@ class Exponential:
         """Half the log-odds of class +1; where only one class occurs about ±16.8, as in LogLoss."""
         return 0.5 * finite_logit(0.5 + 0.5 * weighted_mean(y, weight))
 
+    def conjugate(self, y, u):
+        """sup of u f - loss over all f, element by element."""
+        return negative_entropy(-y * u) + y * u
+
 
 @loss("hinge")
 class Hinge:
@@ -63,6 +68,10 @@ class Hinge:
         """The class with more weight; 0, the middle of the interval, at a tie."""
         return float(np.sign(weighted_mean(y, weight)))
 
+    def conjugate(self, y, u):
+        """sup of u f - loss over all f, element by element."""
+        return within((y * u <= 0.0) & (y * u >= -1.0), y * u)
+
 
 @loss("squared_hinge")
 class SquaredHinge:
@@ -85,3 +94,7 @@ class SquaredHinge:
     def minimiser(self, y, weight=None):
         """The weighted mean."""
         return weighted_mean(y, weight)
+
+    def conjugate(self, y, u):
+        """sup of u f - loss over all f, element by element."""
+        return within(y * u <= 0.0, y * u + 0.5 * u * u)

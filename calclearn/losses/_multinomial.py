@@ -4,6 +4,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from ._conjugate import negative_entropy
 from ._contract import Loss, loss
 from ._minimiser import EPSILON, checked
 
@@ -107,3 +108,9 @@ class MultinomialLogLoss(Loss):
         shares = np.bincount(y.astype(np.intp), weight, minlength=n_classes or 0)
         shares = np.maximum(shares / shares.sum(), 10 * EPSILON)
         return np.log(shares) - np.log(shares).mean()
+
+    def conjugate(self, y, u):
+        """sup of u·f - loss over all rows f, for u of shape (n, K); shape (n,)."""
+        p = u.copy()
+        p[np.arange(len(y)), y.astype(np.intp)] += 1.0
+        return negative_entropy(p).sum(axis=1)  # rows of u add up to zero

@@ -4,6 +4,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from ._conjugate import negative_entropy, within
 from ._contract import loss
 from ._minimiser import weighted_quantile
 
@@ -28,6 +29,10 @@ class AbsoluteError:
     def minimiser(self, y, weight=None):
         """The weighted median; the middle of the interval where there are many."""
         return weighted_quantile(y, weight, 0.5)
+
+    def conjugate(self, y, u):
+        """sup of u f - loss over all f, element by element."""
+        return within(np.abs(u) <= 1.0, u * y)
 
 
 @loss("quantile")
@@ -67,6 +72,10 @@ class Quantile:
         """The weighted quantile; the middle of the interval where there are many."""
         return weighted_quantile(y, weight, self.quantile)
 
+    def conjugate(self, y, u):
+        """sup of u f - loss over all f, element by element."""
+        return within((u >= -self.quantile) & (u <= 1.0 - self.quantile), u * y)
+
 
 @loss("huber")
 class Huber:
@@ -105,6 +114,10 @@ class Huber:
         gradient = np.clip(e, -self.delta, self.delta)
         return gradient, np.where(abs(e) <= self.delta, 1.0, 0.0)  # (8)
 
+    def conjugate(self, y, u):
+        """sup of u f - loss over all f, element by element."""
+        return within(np.abs(u) <= self.delta, u * y + 0.5 * u * u)
+
 
 @loss("log_cosh")
 class LogCosh:
@@ -140,3 +153,7 @@ class LogCosh:
         e = (raw - y) / self.scale
         decay = np.exp(-2.0 * abs(e))  # 1 - tanh² would lose its tail
         return np.tanh(e), 4.0 * decay / (self.scale * (1.0 + decay) ** 2)  # (10)
+
+    def conjugate(self, y, u):
+        """sup of u f - loss over all f, element by element."""
+        return u * y + 0.5 * self.scale * (negative_entropy(1.0 + u) + negative_entropy(1.0 - u))

@@ -28,3 +28,7 @@ class SquaredError:
     def minimiser(self, y, weight=None):
         """The weighted mean."""
         return weighted_mean(y, weight)
+
+    def conjugate(self, y, u):
+        """sup of u f - loss over all f, element by element."""
+        return u * y + 0.5 * u * u
