@@ -104,7 +104,7 @@ class Progress:
         self._estimator, self._reconstruct, self._scale = estimator, reconstruct, scale
         self._data = {"X": X, "y": y}
         self._verbose = int(getattr(estimator, "verbose", 0))
-        self._context = None
+        self._context = self._before = None
         if hasattr(estimator, "_skl_callbacks") or hasattr(estimator, "_parent_callback_ctx"):
             self._context = estimator._init_callback_context(max_subtasks=max(1, max_iter) + 1)
             estimator._progress_of_fit = self  # until `fitting` has ended it
@@ -136,9 +136,10 @@ class Progress:
             return False
         task = self._context.subcontext(task_name="iteration")
         attributes = None if self._reconstruct is None or x is None else self._reconstruct(x)
-        task.call_on_fit_task_begin(
-            estimator=self._estimator, reconstruction_attributes=attributes, **self._data
+        task.call_on_fit_task_begin(  # of the model as the iteration found it
+            estimator=self._estimator, reconstruction_attributes=self._before, **self._data
         )
+        self._before = attributes
         return task.call_on_fit_task_end(
             estimator=self._estimator, reconstruction_attributes=attributes, **self._data
         )

@@ -12,6 +12,7 @@ from calclearn.linear_model import (
     GeneralizedLinearRegressor,
     LinearRegression,
     LogisticRegression,
+    LogisticRegressionCV,
     PoissonRegressor,
     TweedieRegressor,
 )
@@ -30,6 +31,10 @@ ESTIMATORS = [
     LogisticRegression(solver="liblinear", dual=True, tol=1e-9, max_iter=5000),
     LogisticRegression(solver="sag", tol=1e-9, max_iter=5000),
     LogisticRegression(solver="saga", tol=1e-9, max_iter=10_000),
+    LogisticRegression(l1_ratio=0.5, tol=1e-8),
+    LogisticRegression(l1_ratio=1, solver="liblinear", tol=1e-8),
+    LogisticRegressionCV(Cs=3, cv=3, l1_ratios=(0,), scoring="neg_log_loss", use_legacy_attributes=False),
+    LogisticRegressionCV(Cs=[0.1, 1], cv=2, l1_ratios=(0, 1), scoring=None, use_legacy_attributes=True),
     GeneralizedLinearRegressor(),
     GeneralizedLinearRegressor(loss=Huber(delta=2.0), alpha=0.1),
     GeneralizedLinearRegressor(loss="log_cosh", solver="newton-cg"),

@@ -324,7 +324,9 @@ def run_sag(objective, x0, *, rng, saga=False, tol=1e-6, max_iter=100, progress=
         for first in range(0, len(order), stride):
             _walk(loss, problem, walk, order[first : first + stride], second)
         coef = walk.columns[:, :K].T if objective.design.sparse else walk.columns[0]
-        return np.concatenate([coef, walk.intercept[0, :, None]], axis=1)[:, : p + objective.intercept].ravel()
+        return np.concatenate([coef, walk.intercept[0, :, None]], axis=1)[
+            :, : p + objective.intercept
+        ].ravel()
 
     seen = Penalised(objective) if objective.l1 > 0 else objective
     return iterate(seen, x0, advance, Stopping(tol, max_iter), progress)

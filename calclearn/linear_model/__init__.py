@@ -3,6 +3,7 @@
 from ._generalized import GeneralizedLinearRegressor
 from ._least_squares import LinearRegression
 from ._logistic import LogisticRegression
+from ._logistic_cv import LogisticRegressionCV
 from ._tweedie import GammaRegressor, PoissonRegressor, TweedieRegressor
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "GeneralizedLinearRegressor",
     "LinearRegression",
     "LogisticRegression",
+    "LogisticRegressionCV",
     "PoissonRegressor",
     "TweedieRegressor",
 ]

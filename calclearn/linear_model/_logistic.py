@@ -1,4 +1,4 @@
-"""Logistic regression: the log loss, binary or multinomial, under an L2 penalty."""
+"""Logistic regression: the log loss, binary or multinomial, under an L2, L1 or elastic-net penalty."""
 
 import warnings
 from typing import ClassVar
@@ -6,29 +6,32 @@ from typing import ClassVar
 import numpy as np
 from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.base import ClassifierMixin
-from sklearn.utils import check_random_state, compute_class_weight
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Hidden
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from .._objectives.linear import LinearObjective
 from ..base import (
     CalculusEstimator,
     Integral,
     Interval,
     Real,
     StrOptions,
-    check_weights,
-    drop_weightless,
     fitting,
     thread_count,
     validate,
 )
-from ..losses import get_loss
-from ._common import SparseCoefMixin, certify, minimise
-
-SOLVERS = ("auto", "lbfgs", "liblinear", "newton-cg", "newton-cholesky", "sag", "saga")
+from ._common import SparseCoefMixin, certify, minimise, warn_if_separated
+from ._logistic_problem import (
+    SOLVERS,
+    LogisticProblem,
+    advice,
+    check_classes,
+    check_range,
+    check_solver,
+    row_weights,
+)
 
 
 class LogisticRegression(ClassifierMixin, SparseCoefMixin, CalculusEstimator):
@@ -37,9 +40,9 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, CalculusEstimator):
     Minimises, over coefficients `w` and intercepts `b` that are not penalised,
 
     .. math::
-        C \sum_i s_i\,\ell(y_i, x_i^T w + b) + \tfrac12 \|w\|_2^2
+        C \sum_i s_i\,\ell(y_i, x_i^T w + b) + \frac{1 - \rho}{2} \|w\|_2^2 + \rho \|w\|_1
 
-    with the log loss :math:`\ell` of two classes, or of several.
+    with the log loss :math:`\ell` of two classes, or of several, and :math:`\rho` the `l1_ratio`.
 
     Parameters
     ----------
@@ -48,7 +51,8 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, CalculusEstimator):
     C : float, default=1.0
         Inverse strength of the penalty; ``C=np.inf`` is no penalty.
     l1_ratio : float, default=0.0
-        Share of the L1 penalty.  Only 0 is supported yet.
+        Share of the L1 penalty, from 0 to 1.  "auto" and "saga" take any, "liblinear" 0 or 1, the other
+        solvers 0.
     dual : bool, default=False
         Solve the dual problem, by coordinate descent; for ``solver="liblinear"`` only.
     tol : float, default=1e-4
@@ -58,7 +62,7 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, CalculusEstimator):
         Whether the intercepts are free, or zero.
     intercept_scaling : float, default=1
         With ``solver="liblinear"`` the intercept is `intercept_scaling` times the coefficient of a constant
-        column, and that coefficient is penalised like the others.
+        column, and that coefficient is penalised like the others, by L1 too.
     class_weight : dict or "balanced", default=None
         Weights of the classes, which multiply the sample weights.
     random_state : int, RandomState instance or None, default=None
@@ -68,6 +72,7 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, CalculusEstimator):
         classes only, have the same optimum.
     max_iter : int, default=100
         Most iterations of the solver; of "sag", "saga" and "liblinear" in the dual, passes over the rows.
+        With 0 all parameters stay zero.
     verbose : int, default=0
         Print the objective after each iteration.
     warm_start : bool, default=False
@@ -87,7 +92,7 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, CalculusEstimator):
         Iterations taken.
     optimality_ : Optimality
         How far from the optimum the fit stopped, in the scale of the objective above: its gradient's norm
-        and, with a penalty, a bound on the distance to the minimum.
+        and a bound on the distance to the minimum, or with an L1 penalty the duality gap.
     loss_curve_ : list of float
         The objective at the start and after each iteration.
     n_features_in_ : int
@@ -182,23 +187,26 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, CalculusEstimator):
         Raises
         ------
         ValueError
-            For invalid parameters or data, one class only, or several with ``solver="liblinear"``.
-        NotImplementedError
-            For an L1 or elastic-net penalty.
+            For invalid parameters or data, one class only, several with ``solver="liblinear"``, or a penalty
+            that the solver does not support.
         """
-        C = self._strength()
+        C, l1_ratio = self._strength()
         X, y = validate(self, X, y)
         check_classification_targets(y)
         classes, codes = np.unique(y, return_inverse=True)
-        self._check_classes(classes)
-        weight = self._weights(X, y, classes, codes, sample_weight)
-        weight, X, codes = drop_weightless(weight, X, codes)
-        objective = self._objective(X, codes, weight, C, len(classes))
-        scale = C * objective.total_weight if np.isfinite(C) else objective.total_weight
-        start = self._start(objective, classes)
-        with self._progress(
-            self.max_iter, lambda x: self._fitted(objective, x, classes), X=X, y=y, scale=scale
-        ) as progress:
+        check_classes(classes, self.solver)
+        check_range(X, self.solver)
+        weight = row_weights(sample_weight, self.class_weight, X, y, classes, codes)
+        problem = LogisticProblem(
+            X, codes, weight, len(classes), self, l1=l1_ratio > 0, n_threads=thread_count(self.n_jobs)
+        )
+        objective, scale = problem.objective(C, l1_ratio), problem.scale(C)
+        start = self._start(problem, objective, classes)
+
+        def fitted(x):
+            return dict(zip(("coef_", "intercept_"), problem.unpack(objective, x))) | {"classes_": classes}
+
+        with self._progress(self.max_iter, fitted, X=X, y=y, scale=scale) as progress:
             solution, x = minimise(
                 objective,
                 self.solver,
@@ -209,12 +217,13 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, CalculusEstimator):
                 dual=self.dual,
                 rng=check_random_state(self.random_state),
             )
-        for name, value in self._fitted(objective, x, classes).items():
+        for name, value in fitted(x).items():
             setattr(self, name, value)
         self.n_iter_ = np.array([solution.n_iter], dtype=np.int32)
         self.optimality_ = certify(objective, solution, x, scale=scale)
         self.loss_curve_ = [scale * value for value in solution.curve]
-        self._warn_unless_converged(self.optimality_)
+        if not warn_if_separated(self, objective, x):
+            self._warn_unless_converged(self.optimality_, advice(self.solver, solution.n_iter))
         return self
 
     def decision_function(self, X):
@@ -289,9 +298,18 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, CalculusEstimator):
     # ---------------------------------------------------------------------------------------- parts
 
     def _strength(self):
-        """C as the deprecated `penalty` and `l1_ratio` leave it; refuses what is not supported."""
+        """`(C, l1_ratio)` as the deprecated `penalty` leaves them; warns and raises as scikit-learn does."""
         penalty, C, ratio = self.penalty, self.C, self.l1_ratio
-        if penalty != "deprecated":
+        if penalty == "deprecated":
+            if ratio is None:
+                warnings.warn(
+                    "'l1_ratio=None' was deprecated in version 1.8 of scikit-learn and will be an error in "
+                    "1.10: use a number from 0 to 1",
+                    FutureWarning,
+                    stacklevel=5,
+                )
+            penalty = {0: "l2", None: "l2", 1: "l1"}.get(ratio, "elasticnet") if np.isfinite(C) else None
+        else:
             warnings.warn(
                 "'penalty' was deprecated in version 1.8 of scikit-learn and will be removed in 1.10: use "
                 "l1_ratio=0 for penalty='l2', l1_ratio=1 for 'l1', a number between for 'elasticnet', and "
@@ -299,96 +317,35 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, CalculusEstimator):
                 FutureWarning,
                 stacklevel=5,
             )
-        if ratio is None:
-            if penalty == "elasticnet":
-                raise ValueError("l1_ratio must be specified when penalty is elasticnet.")
+        check_solver(self.solver, penalty, self.dual)
+        if penalty != "elasticnet" and ratio is not None and 0 < ratio < 1:
             warnings.warn(
-                "'l1_ratio=None' was deprecated in version 1.8 of scikit-learn and will be an error in 1.10: "
-                "use a number from 0 to 1",
-                FutureWarning,
+                f"l1_ratio parameter is only used when penalty is 'elasticnet'. Got (penalty={penalty})",
+                UserWarning,
                 stacklevel=5,
             )
-            ratio = 0.0
-        if penalty is None:
-            if C != 1.0:
-                warnings.warn("penalty=None ignores C and l1_ratio", UserWarning, stacklevel=5)
-            return np.inf
-        has_l1 = penalty in ("l1", "elasticnet") if penalty != "deprecated" else ratio > 0
-        if penalty in ("l1", "l2") and ratio != (penalty == "l1"):
+        if self.penalty in ("l1", "l2") and ratio != (self.penalty == "l1"):
             warnings.warn(
-                f"Inconsistent values: penalty={penalty} with l1_ratio={ratio}. "
+                f"Inconsistent values: penalty={self.penalty} with l1_ratio={ratio}. "
                 "penalty is deprecated. Please use l1_ratio only.",
                 UserWarning,
                 stacklevel=5,
             )
-        if has_l1 and np.isfinite(C):
-            raise NotImplementedError(
-                f"LogisticRegression has no L1 penalty yet: l1_ratio must be 0, got {self.l1_ratio!r} with "
-                f"penalty={penalty!r}"
-            )
-        if self.dual and self.solver != "liblinear":
-            raise ValueError(f"Solver {self.solver} supports only dual=False, got dual={self.dual}")
-        if self.solver == "liblinear" and not np.isfinite(C):
-            raise ValueError("penalty=None is not supported for the liblinear solver; C must be finite")
-        return C
+        if penalty == "elasticnet" and ratio is None:
+            raise ValueError("l1_ratio must be specified when penalty is elasticnet.")
+        if self.penalty is None:
+            if C != 1.0:
+                warnings.warn(
+                    "Setting penalty=None will ignore the C and l1_ratio parameters",
+                    UserWarning,
+                    stacklevel=5,
+                )
+            C = np.inf
+        return C, {"l1": 1.0, "elasticnet": ratio}.get(penalty, 0.0)
 
-    def _check_classes(self, classes):
-        if len(classes) < 2:
-            raise ValueError(
-                "This solver needs samples of at least 2 classes in the data, but the data contains only "
-                f"one class: {classes[0]!r}"
-            )
-        if self.solver == "liblinear" and len(classes) > 2:
-            raise ValueError(
-                "Only binary classification is supported. The type of the target is multiclass. "
-                "The 'liblinear' solver does not support multiclass classification (n_classes >= 3). Either "
-                "use another solver or wrap the estimator in a OneVsRestClassifier to keep applying a "
-                "one-versus-rest scheme."
-            )
-
-    def _weights(self, X, y, classes, codes, sample_weight):
-        weight = check_weights(sample_weight, X)
-        if self.class_weight is None:
-            return weight
-        given = {} if weight is None else {"sample_weight": weight}
-        of_class = compute_class_weight(self.class_weight, classes=classes, y=y, **given)[codes]
-        weight = of_class if weight is None else weight * of_class
-        if not (weight >= 0).all() or not weight.sum() > 0:
-            raise ValueError(
-                "class_weight must leave weights that are not negative, and not all zero, got "
-                f"{self.class_weight!r}"
-            )
-        return weight
-
-    def _objective(self, X, codes, weight, C, n_classes):
-        total = len(codes) if weight is None else float(weight.sum())
-        l2 = 1.0 / (C * total)
-        liblinear = self.solver == "liblinear"
-        return LinearObjective(
-            get_loss("log_loss" if n_classes == 2 else "multinomial_log_loss"),
-            X,
-            codes,
-            weight,
-            l2=l2,
-            l2_intercept=l2 / self.intercept_scaling**2 if liblinear and self.fit_intercept else 0.0,
-            intercept=self.fit_intercept,
-            n_outputs=None if n_classes == 2 else n_classes,
-            n_threads=thread_count(self.n_jobs),
-        )
-
-    def _start(self, objective, classes):
+    def _start(self, problem, objective, classes):
         if self.warm_start and hasattr(self, "coef_") and np.array_equal(self.classes_, classes):
-            self._check_warm_start(objective.p, objective.n_outputs or 1)
+            self._check_warm_start(self.n_features_in_, objective.n_outputs or 1)
             coef = self.coef_ if isinstance(self.coef_, np.ndarray) else self.coef_.toarray()
-            rows = slice(None) if objective.n_outputs else 0
-            return objective.pack(coef[rows], self.intercept_[rows])
-        return objective.start()
-
-    def _fitted(self, objective, x, classes):
-        """The fitted attributes that belong to the flat vector x."""
-        coef, intercept = objective.unpack(x)
-        coef, intercept = np.atleast_2d(coef), np.atleast_1d(intercept)
-        if objective.n_outputs is not None:  # only differences matter: let them add up to zero
-            intercept = intercept - intercept.mean()
-        dtype = objective.design.dtype
-        return {"coef_": coef.astype(dtype), "intercept_": intercept.astype(dtype), "classes_": classes}
+            return problem.pack(objective, coef, self.intercept_)
+        return objective.start() if self.max_iter else np.zeros(objective.size)

@@ -234,7 +234,9 @@ def test_a_failed_fit_leaves_the_estimator_as_it_was(cancer):
         ({"solver": "newton"}, ValueError, "'solver' parameter"),
         ({"max_iter": -1}, ValueError, "'max_iter' parameter"),
         ({"dual": True}, ValueError, "dual"),
-        ({"l1_ratio": 0.5}, NotImplementedError, "l1_ratio must be 0"),
+        ({"l1_ratio": 0.5, "solver": "lbfgs"}, ValueError, "lbfgs supports only 'l2' or None"),
+        ({"l1_ratio": 0.5, "solver": "liblinear"}, ValueError, "Only 'saga' solver supports elasticnet"),
+        ({"l1_ratio": 1, "solver": "liblinear", "dual": True}, ValueError, "L1 penalty with dual=True"),
         ({"solver": "liblinear", "C": np.inf}, ValueError, "liblinear"),
     ],
 )
