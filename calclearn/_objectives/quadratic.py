@@ -33,7 +33,7 @@ class Minimum(NamedTuple):
     n_sweeps: int
 
 
-def minimise_quadratic(Q, c, l1, start=None, *, positive=None, tol=1e-10, max_sweeps=10_000) -> Minimum:
+def minimise_quadratic(Q, c, l1, start=None, *, positive=None, tol=1e-10, max_sweeps=10_000, rng=None) -> Minimum:
     """Minimise q until no coordinate violates its optimality condition by more than `tol`.
 
     Parameters
@@ -48,6 +48,8 @@ def minimise_quadratic(Q, c, l1, start=None, *, positive=None, tol=1e-10, max_sw
     tol : float
         In units of the gradient.
     max_sweeps : int
+    rng : RandomState or Generator, optional
+        Shuffles the coordinates anew for each sweep; they are taken in turn without.
 
     Returns
     -------
@@ -57,9 +59,12 @@ def minimise_quadratic(Q, c, l1, start=None, *, positive=None, tol=1e-10, max_sw
     w = np.zeros(p) if start is None else np.array(start, np.float64)
     positive = np.zeros(p, bool) if positive is None else positive
     gradient = Q @ w - c
+    order = np.arange(p)[None, :]
     done = 0
     while True:
-        swept, settled = _sweep(Q, l1, positive, w, gradient, tol, min(SWEEPS, max_sweeps - done))
+        if rng is not None:
+            order = np.array([rng.permutation(p) for _ in range(SWEEPS)])
+        swept, settled = _sweep(Q, l1, positive, w, gradient, tol, min(SWEEPS, max_sweeps - done), order)
         done += swept
         if settled or done >= max_sweeps:
             break
@@ -92,12 +97,15 @@ def kkt_violation(gradient, w, l1, positive=None) -> float:
 
 
 @kernel
-def _sweep(Q, l1, positive, w, gradient, tol, n_sweeps):
-    """Cyclic coordinate descent in place; `(sweeps, whether the last one found nothing above tol)`."""
+def _sweep(Q, l1, positive, w, gradient, tol, n_sweeps, order):
+    """Coordinate descent in place; `(sweeps, whether the last one found nothing above tol)`.
+
+    The rows of `order` say in which order each sweep takes the coordinates, the first one again after the last.
+    """
     p = len(w)
     for sweep in range(n_sweeps):
         worst = 0.0
-        for j in range(p):
+        for j in order[sweep % len(order)]:
             curvature, old, slope = Q[j, j], w[j], gradient[j]
             up, down = slope + l1[j], slope - l1[j]  # of the penalised function to the right and the left
             if old > 0.0:
