@@ -21,7 +21,8 @@ from scipy.linalg.lapack import dposv
 from .._runtime.jit import kernel
 
 SWEEPS = 8  # of coordinate descent between two looks at the support
-WALKS = 32  # coordinates that one Newton phase may drop
+WALKS = 32  # times that one Newton phase may drop coordinates
+WEAKEST = 1e-10  # added to the curvature, in units of the largest, where there may be none
 
 
 class Minimum(NamedTuple):
@@ -139,7 +140,7 @@ def _newton_on_the_support(Q, c, l1, positive, w) -> bool:
     """Walk from `w`, in place, to the optimum on its support, dropping what vanishes on the way.
 
     Each piece of the walk lies in one orthant, where q is a quadratic: it cannot rise.  False, and `w` as
-    it was where the support is empty or its matrix singular.
+    it was, where the support is empty.
     """
     for walk in range(WALKS):
         support = np.flatnonzero((w != 0) | ((l1 == 0) & ~positive))
@@ -147,17 +148,24 @@ def _newton_on_the_support(Q, c, l1, positive, w) -> bool:
             return walk > 0
         signs = np.sign(w[support])
         right = c[support] - signs * l1[support]
-        target, info = dposv(Q[np.ix_(support, support)], right)[1:]
+        block = Q[np.ix_(support, support)]
+        here = w[support]
+        target, info = dposv(block, right)[1:]
+        if info:  # dependent columns: a proximal step, long where there is no curvature
+            damped = block + WEAKEST * np.diag(block).max() * np.eye(len(block))
+            step, info = dposv(damped, right - block @ here)[1:]
+            target = here + step
         if info or not np.isfinite(target).all():
             return walk > 0
         crosses = (signs * target < 0) & ((l1[support] > 0) | positive[support])
         if not crosses.any():
             w[support] = target
             return True
-        here = w[support]
         share = here[crosses] / (here[crosses] - target[crosses])
         first = share.min()
         moved = here + first * (target - here)
         moved[np.flatnonzero(crosses)[share <= first]] = 0.0
-        w[support] = moved
+        clipped = np.where(crosses, 0.0, target)  # drops many at once, where that is as good
+        better = 0.5 * (clipped @ block @ clipped - moved @ block @ moved) <= right @ (clipped - moved)
+        w[support] = clipped if better else moved
     return True
