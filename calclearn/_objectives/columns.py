@@ -163,7 +163,9 @@ class CentredColumns:
         else:
             X = self.columns.X
             scaled = X[:, new].multiply(self.share[:, None]).tocsc()
-            block = (X[:, self.cached].T @ scaled).toarray() - np.outer(self.mean[self.cached], self.mean[new])
+            block = (X[:, self.cached].T @ scaled).toarray() - np.outer(
+                self.mean[self.cached], self.mean[new]
+            )
         self._gram[:m, k:m] = block
         self._gram[k:m, :k] = block[:k].T
 

@@ -34,7 +34,9 @@ class Minimum(NamedTuple):
     n_sweeps: int
 
 
-def minimise_quadratic(Q, c, l1, start=None, *, positive=None, tol=1e-10, max_sweeps=10_000, rng=None) -> Minimum:
+def minimise_quadratic(
+    Q, c, l1, start=None, *, positive=None, tol=1e-10, max_sweeps=10_000, rng=None
+) -> Minimum:
     """Minimise q until no coordinate violates its optimality condition by more than `tol`.
 
     Parameters

@@ -40,7 +40,31 @@ NOT_FINITE = (
 )
 
 
-class ElasticNet(MultiOutputMixin, RegressorMixin, CalculusEstimator):
+class PenalisedLeastSquares(RegressorMixin, CalculusEstimator):
+    """What the estimators share once they are fitted."""
+
+    def predict(self, X):
+        """Predict `X w + b`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_targets)
+        """
+        check_is_fitted(self)
+        X = validate(self, X, sparse=("csr", "csc", "coo"), reset=False)
+        return safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+
+class ElasticNet(MultiOutputMixin, PenalisedLeastSquares):
     r"""Least squares with a mix of L1 and L2 penalties.
 
     Minimises, over the coefficients `w` and the free intercept `b`,
@@ -283,30 +307,10 @@ class ElasticNet(MultiOutputMixin, RegressorMixin, CalculusEstimator):
     def _warn_unless_gap(self, fit, enough, l1):
         warn_unless_converged(fit, enough, l1, stacklevel=7)
 
-    def predict(self, X):
-        """Predict `X w + b`.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples,) or (n_samples, n_targets)
-        """
-        check_is_fitted(self)
-        X = validate(self, X, sparse=("csr", "csc", "coo"), reset=False)
-        return safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
-
     @property
     def sparse_coef_(self):
         """The fitted `coef_` as a sparse matrix."""
         return scipy.sparse.csr_matrix(np.atleast_2d(self.coef_))
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags
 
 
 class Lasso(ElasticNet):

@@ -4,7 +4,6 @@ import sys
 import warnings
 
 import numpy as np
-import scipy.sparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import enet_path as multi_task_path
 from sklearn.utils import check_array, check_random_state
@@ -241,7 +240,7 @@ def enet_path(
     columns = Columns(X, thread_count(None))
     problem, scale = _problem(columns, y, precompute, Xy, options)
     random = options["selection"] == "random"
-    path = _path(
+    steps = path(
         problem,
         penalties,
         l1_ratio,
@@ -252,10 +251,10 @@ def enet_path(
         tol=options["tol"],
         max_iter=options["max_iter"],
         rng=check_random_state(options["random_state"]) if random else None,
-        report=_report(verbose),
+        report=report_on(verbose),
     )
     with np.errstate(all="ignore"):
-        ((alphas, fits),) = answer(columns, [path])
+        ((alphas, fits),) = answer(columns, [steps])
     coefs = np.array([fit.point.w for fit in fits]).T.astype(columns.dtype, order="C")
     gaps = np.array([fit.gap for fit in fits]) / scale
     warn_of_path(fits, options["tol"] * problem.y_square, 4)
@@ -325,7 +324,7 @@ def gram_of_columns(columns):
     return rows.gram
 
 
-def _report(verbose):
+def report_on(verbose):
     """What is told of each penalty, as scikit-learn does it."""
 
     def tell(i, n, fit):
@@ -350,7 +349,9 @@ def grid(correlation, l1_ratio, eps, n_alphas, positive):
     return np.geomspace(largest, largest * eps, num=n_alphas)
 
 
-def _path(problem, alphas, l1_ratio, *, eps=1e-3, scale=1.0, coef=None, report=None, positive=False, **options):
+def path(
+    problem, alphas, l1_ratio, *, eps=1e-3, scale=1.0, coef=None, report=None, positive=False, **options
+):
     """Generator: the penalties, and a `Fit` for each."""
     point = yield from elastic_net.start(problem, coef)
     if isinstance(alphas, Integral):
