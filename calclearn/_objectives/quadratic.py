@@ -20,7 +20,8 @@ from scipy.linalg.lapack import dposv
 
 from .._runtime.jit import kernel
 
-SWEEPS = 8  # of coordinate descent between two looks at the support
+SWEEPS = 32  # of coordinate descent, at most, between two looks at the support ...
+STEADY = 2  # ... which comes as soon as so many in turn have changed no sign
 WALKS = 32  # times that one Newton phase may drop coordinates
 WEAKEST = 1e-10  # added to the curvature, in units of the largest, where there may be none
 
@@ -106,8 +107,9 @@ def _sweep(Q, l1, positive, w, gradient, tol, n_sweeps, order):
     The rows of `order` say in which order each sweep takes the coordinates, the first one again after the last.
     """
     p = len(w)
+    steady = 0
     for sweep in range(n_sweeps):
-        worst = 0.0
+        worst, changes = 0.0, 0
         for j in order[sweep % len(order)]:
             curvature, old, slope = Q[j, j], w[j], gradient[j]
             up, down = slope + l1[j], slope - l1[j]  # of the penalised function to the right and the left
@@ -130,11 +132,15 @@ def _sweep(Q, l1, positive, w, gradient, tol, n_sweeps, order):
             step = new - old
             if step != 0.0:
                 w[j] = new
+                changes += old * new <= 0.0
                 row = Q[j]
                 for k in range(p):
                     gradient[k] += step * row[k]
         if worst <= tol:
             return sweep + 1, True
+        steady = 0 if changes else steady + 1
+        if steady == STEADY:
+            return sweep + 1, False
     return n_sweeps, False
 
 
