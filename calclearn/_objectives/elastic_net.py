@@ -27,6 +27,7 @@ from .quadratic import minimise_quadratic
 
 FIRST = 128  # columns of the first working set; it doubles afterwards
 SWEEPS = 40  # for a working set at first; twice as many each time no column was added
+MARGIN = 1e-4  # aim at this share of the tolerance: once the working set is right, it costs little
 STALLS = 3  # rounds without progress, at rounding level, after which to stop
 
 
@@ -100,16 +101,16 @@ def minimise(
         gap = duality_gap(problem, point, l1, l2, positive)
         if not np.isfinite(gap):
             return Fit(point, gap, done, NOT_FINITE)
-        if gap <= enough:
+        if gap <= MARGIN * enough:
             return Fit(point, gap, done, GAP)
         if done >= max_iter:
-            return Fit(point, gap, done, ITERATIONS)
+            return Fit(point, gap, done, GAP if gap <= enough else ITERATIONS)
         stalls = stalls + 1 if gap > 0.5 * before else 0
         before = min(before, gap)
         grown = _working_set(problem, point, l1, l2, positive, working, l1_before)
         if working is not None and len(grown) == len(working):
             if stalls >= STALLS and settled:
-                return Fit(point, gap, done, ROUNDING)
+                return Fit(point, gap, done, GAP if gap <= enough else ROUNDING)
             limit *= 2
         else:
             working, limit, stalls = grown, SWEEPS, 0

@@ -504,7 +504,7 @@ def _squared_errors(X, y, weight, intercept, fold, problem, fits):
     """Mean squared errors on the rows left out, of shape (l1_ratios, penalties)."""
     W = np.array([[fit.point.w for fit in along] for along in fits])
     used = np.flatnonzero(W.any(axis=(0, 1)))
-    flat = W[:, :, used].reshape(-1, len(used)).T
+    flat = np.concatenate(W)[:, used].T
     mean, y_mean = (fold.mean, fold.y_mean) if fold.mean is not None else (problem.mean, problem.y_mean)
     X_test = take_rows(X, fold.test)[:, used]
     offset = y_mean - mean[used] @ flat if intercept else 0.0
