@@ -16,8 +16,7 @@ from .._runtime import threads
 from .design import Design
 
 CHUNK_BYTES = 1 << 20  # the share of a core's cache that a group of columns may take
-THREADED = 1 << 19  # entries of X from which threads share a product
-ROOM = 64  # columns for which a working set allocates at first
+THREADED = 1 << 20  # entries of X from which threads share a product
 
 
 class Columns:
@@ -43,22 +42,20 @@ class Columns:
         self._groups = threads.chunks(p, max(64, CHUNK_BYTES // (X.dtype.itemsize * max(n, 1))))
 
     def products(self, U):
-        """`Xᵀ U` of shape (p, k), for U of shape (n, k), in float64."""
+        """`Xᵀ U` of shape (p, k), for U of shape (n, k), in float64; BLAS is to be limited to one thread."""
         if self.sparse:
             return self.X.T @ U
         if self._rows is not None:
             return self._rows.transposed_times(U)
-        out = np.empty((self.shape[1], U.shape[1]))
         if self.n_threads == 1 and self.dtype == np.float64:
-            with threads.blas_threads(1):
-                return np.matmul(self.X.T, U, out=out)
+            return self.X.T @ U
+        out = np.empty((self.shape[1], U.shape[1]))
 
         def part(group):
             first, last = group
             np.matmul(self.X[:, first:last].T.astype(np.float64, copy=False), U, out=out[first:last])
 
-        with threads.blas_threads(1):
-            threads.run(part, self._groups, self.n_threads)
+        threads.run(part, self._groups, self.n_threads)
         return out
 
 
@@ -84,26 +81,24 @@ class CentredColumns:
     def __init__(self, columns, y, weight=None, *, intercept=True):
         self.columns, self.intercept = columns, intercept
         n, self.p = columns.shape
-        self.rows = None
-        if weight is None:
-            self.total, share = float(n), np.full(n, 1.0 / n)
-        else:
-            self.total = float(weight.sum(dtype=np.float64))
-            share = weight.astype(np.float64) / self.total
+        self.rows = None  # those with weight, where X is dense
+        self.share, self.root = np.full(n, 1.0 / n), None
+        self.total, self.scale = float(n), 1.0 / n
+        if weight is not None:
+            self.total, self.scale = float(weight.sum(dtype=np.float64)), 1.0
+            self.share = weight.astype(np.float64) / self.total
             if not columns.sparse and not weight.all():
                 self.rows = np.flatnonzero(weight)
+            self.root = np.sqrt(self.share if self.rows is None else self.share[self.rows])
         y = np.asarray(y, np.float64)
-        self.y_mean = float(share @ y) if intercept else 0.0
-        self.share = share
-        kept = slice(None) if self.rows is None else self.rows
-        self.root = np.sqrt(share[kept])
-        self.target = self.root * (y - self.y_mean)[kept]
-        self.y_square = float(self.target @ self.target)
+        self.y_mean = float(self.share @ y) if intercept else 0.0
+        self.target = self._weighted((y - self.y_mean)[slice(None) if self.rows is None else self.rows])
+        self.y_square = self.scale * float(self.target @ self.target)
         self.mean = np.zeros(self.p)
         self.slot = np.full(self.p, -1)  # where a column stands in the cache
         self.cached = np.zeros(0, np.intp)
-        self._gram = np.zeros((ROOM, ROOM))
-        self._z = None if columns.sparse else np.empty((ROOM, len(self.target)))
+        self._gram = np.zeros((0, 0))
+        self._blocks: list = []  # of cached columns, centred and weighted
 
     def begin(self):
         """Correlations with y, :math:`Z^T y`; finds the means on the way."""
@@ -117,15 +112,20 @@ class CentredColumns:
 
     def look(self, w):
         """Correlations :math:`Z^T r` and :math:`r^T r` of the residual at `w`, whose support is cached."""
-        support = np.flatnonzero(w)
-        if self._z is not None:
-            residual = self.target - w[support] @ self._z[self.slot[support]]
-        else:
+        if self.columns.sparse:
+            support = np.flatnonzero(w)
             fitted = self.columns.X[:, support] @ w[support] - self.mean[support] @ w[support]
-            residual = self.target - self.root * fitted
+            residual = self.target - self._weighted(fitted)
+        else:
+            residual = self.target.copy()
+            of_cached = w[self.cached]
+            for first, block in self._blocks:
+                coef = of_cached[first : first + block.shape[1]]
+                if coef.any():
+                    residual -= block @ coef
         u = self._spread(residual)
         products = yield u[:, None]
-        return products[:, 0] - self.mean * u.sum(), float(residual @ residual)
+        return products[:, 0] - self.mean * u.sum(), self.scale * float(residual @ residual)
 
     def gram(self, index):
         """:math:`Z_A^T Z_A`, in C order; what was asked for before is not computed again."""
@@ -135,11 +135,17 @@ class CentredColumns:
 
     def _spread(self, residual):
         """The vector u with :math:`X^T u = Z^T r`, up to the means."""
+        if self.root is None:
+            return self.scale * residual
+        weighted = self._weighted(residual)
         if self.rows is None:
-            return self.root * residual
+            return weighted
         u = np.zeros(self.columns.shape[0])
-        u[self.rows] = self.root * residual
+        u[self.rows] = weighted
         return u
+
+    def _weighted(self, rows):
+        return rows if self.root is None else self.root * rows
 
     def _fetch(self, new):
         """Add columns to the cache, and their products with all that are there."""
@@ -147,27 +153,38 @@ class CentredColumns:
             return
         k, m = len(self.cached), len(self.cached) + len(new)
         if m > len(self._gram):
-            room = min(max(m, 2 * len(self._gram)), max(self.p, m))
-            self._gram = _enlarge(self._gram, (room, room), k)
-            if self._z is not None:
-                self._z = _enlarge(self._z, (room, self._z.shape[1]), k)
+            room = max(m, min(2 * m, self.p)) if k else m
+            larger = np.empty((room, room))
+            larger[:k, :k] = self._gram[:k, :k]
+            self._gram = larger
         self.cached = np.concatenate([self.cached, new])
         self.slot[new] = np.arange(k, m)
-        if self._z is not None:
-            X = self.columns.X
-            taken = X[:, new] if self.rows is None else X[np.ix_(self.rows, new)]
-            z = self._z[k:m]
-            np.subtract(taken.T, self.mean[new, None], out=z)
-            z *= self.root
-            block = self._z[:m] @ z.T
-        else:
-            X = self.columns.X
+        gram, X = self._gram, self.columns.X
+        if self.columns.sparse:
             scaled = X[:, new].multiply(self.share[:, None]).tocsc()
-            block = (X[:, self.cached].T @ scaled).toarray() - np.outer(
-                self.mean[self.cached], self.mean[new]
-            )
-        self._gram[:m, k:m] = block
-        self._gram[k:m, :k] = block[:k].T
+            gram[:m, k:m] = (X[:, self.cached].T @ scaled).toarray()
+            gram[:m, k:m] -= np.outer(self.mean[self.cached], self.mean[new])
+        else:
+            z = self._columns(new)
+            self._blocks.append((k, z))
+            for first, block in self._blocks:
+                np.multiply(block.T @ z, self.scale, out=gram[first : first + block.shape[1], k:m])
+        gram[k:m, :k] = gram[:k, k:m].T
+
+    def _columns(self, index):
+        """Columns of Z, in float64 and in the order of X; unweighted, without the factor n^(-1/2)."""
+        X = self.columns.X
+        if X.flags.c_contiguous:
+            taken = X.take(index, axis=1) if self.rows is None else X[np.ix_(self.rows, index)]
+            z = np.subtract(taken, self.mean[index], dtype=np.float64)
+            if self.root is not None:
+                z *= self.root[:, None]
+            return z
+        taken = X.T.take(index, axis=0) if self.rows is None else X.T[np.ix_(index, self.rows)]
+        z = np.subtract(taken, self.mean[index, None], dtype=np.float64)
+        if self.root is not None:
+            z *= self.root
+        return z.T
 
 
 class CentredGram:
@@ -205,12 +222,6 @@ class CentredGram:
         return self._gram if len(index) == self.p else self._gram[np.ix_(index, index)]
 
 
-def _enlarge(array, shape, n_kept):
-    larger = np.empty(shape)
-    larger[:n_kept, : array.shape[1]] = array[:n_kept]
-    return larger
-
-
 def answer(columns, generators):
     """Run generators that yield vectors for their products with the columns; their results, in order.
 
@@ -227,14 +238,14 @@ def answer(columns, generators):
             results[i] = stop.value
             return None
 
-    while running:
-        with threads.blas_threads(1):
+    with threads.blas_threads(1):
+        while running:
             wanted = threads.run(advance, running, columns.n_threads)
-        running = [i for i, U in zip(running, wanted) if U is not None]
-        wanted = [U for U in wanted if U is not None]
-        if wanted:
-            products = columns.products(wanted[0] if len(wanted) == 1 else np.hstack(wanted))
-            edges = np.cumsum([0] + [U.shape[1] for U in wanted])
-            for i, first, last in zip(running, edges, edges[1:]):
-                asked[i] = products[:, first:last]
+            running = [i for i, U in zip(running, wanted) if U is not None]
+            wanted = [U for U in wanted if U is not None]
+            if wanted:
+                products = columns.products(wanted[0] if len(wanted) == 1 else np.hstack(wanted))
+                edges = np.cumsum([0] + [U.shape[1] for U in wanted])
+                for i, first, last in zip(running, edges, edges[1:]):
+                    asked[i] = products[:, first:last]
     return results

@@ -33,7 +33,8 @@ from ..base import (
 from ..optimize import Optimality
 from ._elastic_net_path import enet_path
 
-GRAM_COLUMNS = 1000  # of a tall X: up to here its whole Gram matrix is gathered in one pass
+GRAM_COLUMNS = 1000  # of a tall X: up to here the Gram matrices of splits are gathered in one pass ...
+GRAM_ENTRIES = 1 << 24  # ... and that of X itself where it is so large that copies of columns hurt
 NOT_FINITE = (
     "Coordinate descent iterations resulted in non-finite parameter values: the squares of X or y are too "
     "large to be numbers. Scale them."
@@ -228,7 +229,8 @@ class ElasticNet(MultiOutputMixin, PenalisedLeastSquares):
             )
         if check_input:
             X, y = validate(self, X, y, y_numeric=True, multi_output=True)
-            y = check_array(y, dtype=np.float64, ensure_2d=False)
+            if scipy.sparse.issparse(y):
+                check_array(y, ensure_2d=False)  # refuses
         if isinstance(sample_weight, numbers.Number):
             sample_weight = None
         weight, X, y = drop_weightless(check_weights(sample_weight, X), X, y)
@@ -247,7 +249,8 @@ class ElasticNet(MultiOutputMixin, PenalisedLeastSquares):
         """`(columns, problem, intercept of w)` for each target."""
         n, p = X.shape
         given = hasattr(self.precompute, "__array__") or not isinstance(self.precompute, (bool, np.bool_))
-        by_gram = self.precompute is True or given or (n > p and p <= GRAM_COLUMNS)
+        large = n > p and p <= GRAM_COLUMNS and n * p >= GRAM_ENTRIES
+        by_gram = self.precompute is True or given or large
         n_threads = thread_count(None)
         if by_gram and not scipy.sparse.issparse(X):
             rows = _CentredRows(Design(X, n_threads), Y, weight, self.fit_intercept)
