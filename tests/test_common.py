@@ -8,8 +8,12 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import calclearn.linear_model
 from calclearn.linear_model import (
+    ElasticNet,
+    ElasticNetCV,
     GammaRegressor,
     GeneralizedLinearRegressor,
+    Lasso,
+    LassoCV,
     LinearRegression,
     LogisticRegression,
     LogisticRegressionCV,

@@ -1,5 +1,7 @@
 """Linear models: a loss of X w + b, a penalty, and how far from the optimum a fit stopped."""
 
+from ._elastic_net import ElasticNet, Lasso
+from ._elastic_net_cv import ElasticNetCV, LassoCV
 from ._generalized import GeneralizedLinearRegressor
 from ._least_squares import LinearRegression
 from ._logistic import LogisticRegression
@@ -7,8 +9,12 @@ from ._logistic_cv import LogisticRegressionCV
 from ._tweedie import GammaRegressor, PoissonRegressor, TweedieRegressor
 
 __all__ = [
+    "ElasticNet",
+    "ElasticNetCV",
     "GammaRegressor",
     "GeneralizedLinearRegressor",
+    "Lasso",
+    "LassoCV",
     "LinearRegression",
     "LogisticRegression",
     "LogisticRegressionCV",
