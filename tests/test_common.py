@@ -7,7 +7,13 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import calclearn.linear_model
-from calclearn.linear_model import GeneralizedLinearRegressor, LinearRegression, LogisticRegression
+from calclearn.linear_model import (
+    GeneralizedLinearRegressor,
+    LinearRegression,
+    LogisticRegression,
+    Ridge,
+    RidgeClassifier,
+)
 from calclearn.losses import Huber
 
 ESTIMATORS = [
@@ -26,6 +32,12 @@ ESTIMATORS = [
     GeneralizedLinearRegressor(),
     GeneralizedLinearRegressor(loss=Huber(delta=2.0), alpha=0.1),
     GeneralizedLinearRegressor(loss="log_cosh", solver="newton-cg"),
+    Ridge(),
+    Ridge(solver="lsqr", tol=1e-12),
+    Ridge(solver="sag", tol=1e-12, max_iter=20_000),
+    Ridge(positive=True),
+    Ridge(positive=True, solver="lbfgs", tol=1e-14),
+    RidgeClassifier(),
 ]
 
 
