@@ -13,6 +13,8 @@ from calclearn.linear_model import (
     LogisticRegression,
     Ridge,
     RidgeClassifier,
+    RidgeClassifierCV,
+    RidgeCV,
 )
 from calclearn.losses import Huber
 
@@ -38,6 +40,10 @@ ESTIMATORS = [
     Ridge(positive=True),
     Ridge(positive=True, solver="lbfgs", tol=1e-14),
     RidgeClassifier(),
+    RidgeCV(),
+    RidgeCV(cv=3),
+    RidgeClassifierCV(),
+    RidgeClassifierCV(cv=3),
 ]
 
 

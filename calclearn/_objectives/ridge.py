@@ -52,6 +52,7 @@ GRAM_SHARE = 16_000  # p² for each stored entry of a row, up to which a Gram ma
 AUTO_TOL = 1e-8  # "auto" is exact where it factorises, and nearly so where it iterates
 CHUNK = 256  # columns of a wide X to a product
 SAG_EPOCHS = 1000
+DENSE_SHARE = 0.1  # of the entries stored: from here a centred epoch is worth that it is dense
 
 
 class RidgeFit(NamedTuple):
@@ -531,7 +532,9 @@ def _lbfgs(A: Centred, alpha, tol, max_iter) -> Found:
 def _stochastic(A: Centred, alpha, tol, max_iter, *, rng, saga=False) -> Found:
     """SAG or SAGA, until the gradient is `tol` times what it is at zero; a dense X is centred first."""
     y, X, intercept = A.rows.Y[:, 0], A.X.X, A.intercept
-    if intercept and not A.X.sparse:
+    if intercept and A.X.sparse and X.nnz >= DENSE_SHARE * A.n * A.p:
+        X = X.toarray()
+    if intercept and isinstance(X, np.ndarray):
         X, intercept = np.subtract(X, A.shift + A.mean, dtype=np.float64, order="C"), False
     if A.intercept:
         y = y - (A.y_shift + A.y_mean)[0]
