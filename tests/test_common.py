@@ -8,16 +8,16 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import calclearn.linear_model
 from calclearn.linear_model import (
-    ElasticNet,
-    ElasticNetCV,
     GammaRegressor,
     GeneralizedLinearRegressor,
-    Lasso,
-    LassoCV,
     LinearRegression,
     LogisticRegression,
     LogisticRegressionCV,
     PoissonRegressor,
+    Ridge,
+    RidgeClassifier,
+    RidgeClassifierCV,
+    RidgeCV,
     TweedieRegressor,
 )
 from calclearn.losses import Huber
@@ -47,6 +47,16 @@ ESTIMATORS = [
     GammaRegressor(solver="newton-cholesky"),
     TweedieRegressor(),
     TweedieRegressor(power=1.5, alpha=0.1),
+    Ridge(),
+    Ridge(solver="lsqr", tol=1e-12),
+    Ridge(solver="sag", tol=1e-12, max_iter=20_000),
+    Ridge(positive=True),
+    Ridge(positive=True, solver="lbfgs", tol=1e-14),
+    RidgeClassifier(),
+    RidgeCV(),
+    RidgeCV(cv=3),
+    RidgeClassifierCV(),
+    RidgeClassifierCV(cv=3),
 ]
 
 

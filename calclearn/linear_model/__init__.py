@@ -6,6 +6,8 @@ from ._generalized import GeneralizedLinearRegressor
 from ._least_squares import LinearRegression
 from ._logistic import LogisticRegression
 from ._logistic_cv import LogisticRegressionCV
+from ._ridge import Ridge, RidgeClassifier, ridge_regression
+from ._ridge_cv import RidgeClassifierCV, RidgeCV
 from ._tweedie import GammaRegressor, PoissonRegressor, TweedieRegressor
 
 __all__ = [
@@ -19,5 +21,10 @@ __all__ = [
     "LogisticRegression",
     "LogisticRegressionCV",
     "PoissonRegressor",
+    "Ridge",
+    "RidgeCV",
+    "RidgeClassifier",
+    "RidgeClassifierCV",
     "TweedieRegressor",
+    "ridge_regression",
 ]

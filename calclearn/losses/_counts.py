@@ -40,7 +40,7 @@ class Poisson:
         return log_of_mean(y, weight)
 
     def conjugate(self, y, u):
-        """sup of u f - loss over all f, element by element."""
+        """Sup of u f - loss over all f, element by element."""
         return negative_entropy(y + u) - (y + u)
 
 
@@ -70,7 +70,7 @@ class Gamma:
         return log_of_mean(y, weight)
 
     def conjugate(self, y, u):
-        """sup of u f - loss over all f, element by element."""
+        """Sup of u f - loss over all f, element by element."""
         return negative_entropy(1.0 - u) - (1.0 - u) * (1.0 + np.log(y))
 
 
