@@ -6,6 +6,7 @@ and the lanes that add them up, depend on the shape of X alone: the same bits fo
 threads, as long as BLAS runs on one thread inside a block.
 """
 
+import copy
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -189,6 +190,13 @@ class Design:
         self.blocks = [block(X, i, j) for i, j in threads.chunks(n, rows)]
         self.lanes = self._lanes(LANES)
 
+    def every(self, step):
+        """The same matrix with every `step`-th block alone; nothing is copied, and rows keep their numbers."""
+        some = copy.copy(self)
+        some.blocks = self.blocks[::step]
+        some.lanes = some._lanes(LANES)
+        return some
+
     def _lanes(self, n_lanes):
         size = -(-len(self.blocks) // n_lanes)
         return [self.blocks[i:j] for i, j in threads.chunks(len(self.blocks), max(size, 1))]
@@ -211,7 +219,7 @@ class Design:
     def times(self, coef):
         """`X coef` for coef of shape (p,) or (p, K)."""
         coef = np.asarray(coef, self.dtype)
-        out = np.empty((self.shape[0], *coef.shape[1:]), self.dtype)
+        out = np.zeros((self.shape[0], *coef.shape[1:]), self.dtype)
 
         def part(blocks):
             for block in blocks:

@@ -10,12 +10,14 @@ An L1 penalty, which has kinks, and :math:`w \ge 0` are kept beside F: ``penalis
 Derivation: docs/derivations/linear-models.md; docs/derivations/l1.md.
 """
 
+import copy
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from scipy.linalg.lapack import dtrtrs
 
+from .._runtime import threads
 from .._runtime.jit import readonly
 from ..losses import pointwise
 from . import fused
@@ -23,6 +25,7 @@ from .design import Design
 
 GRAM_COLUMNS = 300  # the most for which a Gram matrix is worth its cost as a preconditioner
 SAMPLE = 1024  # rows that tell how large a column is
+ROWS = 1 << 14  # to a slice
 NEWTON_STEPS = 60  # for the intercept alone
 
 
@@ -154,6 +157,14 @@ class LinearObjective:
             n_threads=self.n_threads,
         )
 
+    def every(self, step):
+        """The same problem, which must have no weights, over every `step`-th block of rows; without a copy."""
+        some = copy.copy(self)
+        some.design = self.design.every(step)
+        some.factor = 1.0 / sum(block.stop - block.start for block in some.design.blocks)
+        some._fused, some._last = False, (None, None, None)
+        return some
+
     def with_columns(self, X):
         """The same rows with other columns."""
         return self.with_rows(X, self.y, self.weight, self.offset)
@@ -206,6 +217,7 @@ class LinearObjective:
 
     def value(self, x):
         coef, intercept = self._typed(x)
+        self._last = (None, None, None)  # lest both take memory
         raw = self._fresh_raw()
 
         def part(blocks):
@@ -310,15 +322,12 @@ class LinearObjective:
         best, shift, lowest, flattest = np.zeros(K), np.zeros(K), np.inf, np.inf
         inverse, step, longest = None, np.zeros(K), 1.0 + np.abs(raw).max(initial=0.0)
         for _ in range(NEWTON_STEPS):
-            moved = raw + (shift if self.n_outputs else shift[0]).astype(raw.dtype)
             with np.errstate(all="ignore"):  # a step may lead too far
-                inputs = (self.loss, self.y, moved, self.weight)
-                v, g = pointwise.value_gradient(*inputs, n_threads=self.n_threads)
-                value, gradient = self._sum(v), self._column_sums(g).reshape(K)
+                value, gradient = self._shifted(raw, shift)
             slope, rounding = np.abs(gradient).max(), 1e-12 * abs(lowest)
             if value < lowest or (value <= lowest + rounding and slope < 0.5 * flattest):
                 if inverse is None or slope > 0.1 * flattest:
-                    inverse = self._inverse_intercept_hessian(moved)
+                    inverse = self._inverse_intercept_hessian(raw, shift)
                 best, lowest, flattest, downhill = shift, value, slope, -gradient
                 step = np.clip(inverse @ downhill, -longest, longest)
             elif not 0.5 * (step @ downhill) > rounding:  # nothing is left to gain
@@ -329,12 +338,36 @@ class LinearObjective:
         coef, intercept = self.unpack(x)
         return self.pack(coef, intercept + (best if self.n_outputs else best[0]))
 
-    def _inverse_intercept_hessian(self, raw):
+    def _shifted(self, raw, shift):
+        """The sum of losses, and its gradient by the intercepts, where those are `shift` further on."""
+
+        def part(rows):
+            moved = raw[rows] + self._per_row(shift)
+            v, g = pointwise.value_gradient(self.loss, self.y[rows], moved, self._weights(rows))
+            return self._sum(v), self._column_sums(g).reshape(-1)
+
+        values, gradients = zip(*self._by_rows(part), strict=True)
+        return sum(values), sum(gradients)
+
+    def _inverse_intercept_hessian(self, raw, shift):
         K = self.n_outputs or 1
-        H = np.zeros((K, K))
-        for k, m, h in self._curvatures(slice(None), raw, self.n_threads):
-            H[k, m] = H[m, k] = self._sum(h)
+
+        def part(rows):
+            H = np.zeros((K, K))
+            for k, m, h in self._curvatures(rows, raw[rows] + self._per_row(shift)):
+                H[k, m] = H[m, k] = self._sum(h)
+            return H
+
+        H = sum(self._by_rows(part))
         return np.linalg.pinv(H, rcond=K * np.finfo(np.float64).eps, hermitian=True)
+
+    def _per_row(self, shift):
+        return (shift if self.n_outputs else shift[0]).astype(self.design.dtype)
+
+    def _by_rows(self, part):
+        """What `part` answers for one slice of rows after the other; no array of them all is needed."""
+        ranges = threads.chunks(self.n, ROWS)
+        return threads.run(lambda bounds: part(slice(*bounds)), ranges, self.n_threads)
 
     def hessian_product(self, x):
         """The function `v -> H(x) v`."""
@@ -411,7 +444,7 @@ class LinearObjective:
 
     def _fresh_raw(self):
         shape = (self.n,) if self.n_outputs is None else (self.n, self.n_outputs)
-        return np.empty(shape, self.design.dtype)
+        return np.zeros(shape, self.design.dtype)
 
     def _weights(self, rows):
         return None if self.weight is None else self.weight[rows]

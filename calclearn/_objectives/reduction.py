@@ -10,6 +10,7 @@ from .linear import SAMPLE, LinearObjective
 
 FAR = 100.0  # deviations from the origin
 SMALL = 1e9  # operations for which one BLAS thread is the fastest
+MANY = 10  # blocks of rows that make a sample
 
 
 class FewerColumns:
@@ -89,8 +90,10 @@ class Centred:
 def fewer_rows(objective: LinearObjective, step: int) -> LinearObjective | None:
     """Every `step`-th row of a dense X: its optimum is near that of all rows, up to sampling error.
 
-    None where those rows have no weight.
+    Of a large X every `step`-th block of rows, which need not be copied.  None where those rows have no weight.
     """
+    if objective.weight is None and len(objective.design.blocks) >= MANY * step:
+        return objective.every(step)
     rows = slice(None, None, step)
     weight = None if objective.weight is None else objective.weight[rows]
     if weight is not None and not weight.sum() > 0:
