@@ -46,6 +46,7 @@ SUFFICIENT = 1e-4  # share of the promised decrease
 GOOD = 0.5  # share of it from which the damping shrinks
 DAMPING = 1e-3  # the first, relative to the diagonal of the Hessian
 MOST_DAMPING = 1e16
+ROUNDED = 1e-15  # of the curvature: what is left of one that cancels
 FLAT = 1e-8  # curvature, relative to the largest, that counts as none
 SWEEPS = 1000  # of coordinate descent to a model
 
@@ -232,12 +233,17 @@ class _PenaltyOfModel:
         self.units = np.broadcast_to(np.asarray(units, float), (objective.size,))
         of_coef = np.zeros(objective.size)
         objective.unpack(of_coef)[0][...] = 1.0
-        self.l1 = objective.l1 * of_coef * self.units
-        self.positive = (of_coef > 0) & objective.positive
+        self.coef, self.free = np.flatnonzero(of_coef), np.flatnonzero(of_coef == 0)
+        self.l1 = objective.l1 * self.units[self.coef]
+        self.positive = np.full(len(self.coef), objective.positive)
 
 
 class _Model:
-    """The quadratic model of F at x plus the penalty, in variables v with x = units * v."""
+    """The quadratic model of F at x plus the penalty, in variables v with x = units * v.
+
+    The intercepts are free: they are minimised away first, or coordinate descent would crawl wherever the
+    columns are far from zero.
+    """
 
     def __init__(self, penalty, x, gradient, hessian, convex):
         self._penalty, units = penalty, penalty.units
@@ -255,12 +261,26 @@ class _Model:
     def minimise(self, damping, tol):
         """`(x, decrease that the model promises)`."""
         v, penalty = self._v, self._penalty
-        Q = self._hessian + np.diag((damping + self._shift) * self._scale)
+        coef, free = penalty.coef, penalty.free
+        Q = self._hessian.copy()
+        Q[np.diag_indices_from(Q)] += (damping + self._shift) * self._scale
         c = Q @ v - self._gradient
-        found = minimise_quadratic(
-            np.ascontiguousarray(Q), c, penalty.l1, v, positive=penalty.positive, tol=tol, max_sweeps=SWEEPS
-        )
-        step = found.w - v
-        kinks = penalty.l1 @ (np.abs(found.w) - np.abs(v))
+        new = np.empty_like(v)
+        if len(free):
+            across = Q[np.ix_(coef, free)]
+            inverse = np.linalg.pinv(Q[np.ix_(free, free)], hermitian=True)
+            of_coef = Q[np.ix_(coef, coef)]
+            rounding = ROUNDED * np.diag(of_coef)
+            of_coef -= across @ (inverse @ across.T)
+            of_coef[np.diag_indices_from(of_coef)] += rounding
+            right = c[coef] - across @ (inverse @ c[free])
+        else:
+            of_coef, right = Q, c
+        options = {"positive": penalty.positive, "tol": tol, "max_sweeps": SWEEPS}
+        new[coef] = minimise_quadratic(of_coef, right, penalty.l1, v[coef], **options).w
+        if len(free):
+            new[free] = inverse @ (c[free] - across.T @ new[coef])
+        step = new - v
+        kinks = penalty.l1 @ (np.abs(new[coef]) - np.abs(v[coef]))
         promised = -(self._gradient @ step + 0.5 * step @ (Q @ step) + kinks)
-        return found.w * penalty.units, promised
+        return new * penalty.units, promised
