@@ -133,7 +133,7 @@ def _fastest(objective, start, tol, max_iter, progress):
         solution, x = _fastest(reduced.small, reduced.project(start), tol, max_iter, lifted)
         return solution, reduced.lift(x)
     name = solver_for(objective)
-    if name == "newton-cholesky" and _can_sample(objective):
+    if name in ("newton-cholesky", "proximal-newton") and _can_sample(objective):
         start = _start_from_sample(objective, start, tol)
     solution, x = minimise(objective, name, start, tol=tol, max_iter=max_iter, progress=progress)
     return solution, objective.minimise_intercept(x)
@@ -145,8 +145,9 @@ def _start_from_sample(objective, start, tol):
     if sample is None:
         return start
     with blas_threads(1), np.errstate(all="ignore"):
-        x = Newton(tol=max(tol, 1e-4), max_iter=20).minimise(sample, start).x
-        return x if objective.value(x) < objective.value(start) else start
+        solver = ProximalNewton if objective.kinked else Newton
+        x = solver(tol=max(tol, 1e-4), max_iter=20).minimise(sample, start).x
+        return x if objective.penalised_value(x) < objective.penalised_value(start) else start
 
 
 def _can_sample(objective) -> bool:

@@ -115,7 +115,7 @@ def test_the_gap_is_never_below_the_distance_to_the_optimum_and_small_at_it(seed
 
 
 def supremum(loss, y, u):
-    """u f - loss at its highest, by brute force."""
+    """The highest of u f - loss, by brute force."""
     raw = np.r_[-np.geomspace(1e-9, 700, 20001)[::-1], 0.0, np.geomspace(1e-9, 700, 20001)]
     with np.errstate(all="ignore"):
         heights = u * raw - loss.value(np.full_like(raw, y), raw)

@@ -45,7 +45,7 @@ def test_many_columns_and_few_come_to_the_optimum(rng, loss):
         assert_allclose(solution.value, objective.penalised_value(solution.x))
         assert (np.diff(solution.curve) <= 1e-12 * np.abs(solution.curve[:-1])).all()
         assert len(solution.curve) == solution.n_iter + 1
-        assert 0 < (objective.unpack(solution.x)[0] == 0).sum()
+        assert (objective.unpack(solution.x)[0] == 0).sum() > 0
 
 
 def test_the_form_of_X_its_precision_and_the_start_do_not_matter(rng):
