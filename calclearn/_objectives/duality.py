@@ -6,9 +6,9 @@ With :math:`r_i` the normalised weights, every u in the domain gives
     F^* \ge D(u) = \sum_i r_i (u_i o_i - \ell^*(y_i, u_i)) - \Omega^*(-X^T (r \circ u)),
     \qquad \sum_i r_i u_i = 0,
 
-the last where the intercept is free.  The slopes of the loss at the coefficients are taken, moved until they
-add up to zero, and shrunk until the conjugate of the penalty is finite.  All in float64, from the data and the
-coefficients alone.  Derivation: docs/derivations/l1.md, equations (9) to (16).
+the last where the intercept is free.  The slopes of the loss at the coefficients are taken, moved until
+they add up to zero, and shrunk until the conjugate of the penalty is finite.  All in float64, from the data
+and the coefficients alone.  Derivation: docs/derivations/l1.md, equations (9) to (16).
 """
 
 import numpy as np

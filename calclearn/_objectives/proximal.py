@@ -39,13 +39,14 @@ from .quadratic import minimise_quadratic
 
 WHOLE = 100  # parameters up to which the whole Hessian is formed
 WIDENED = 10  # columns of the first working set, at least
-GROWTH = 0.5  # of the support, from one working set to the next
-SHARE = 0.1  # of the violation, to which a working set is solved
+GROWTH = 1.0  # of the support, from one working set to the next
+SHARE = 0.3  # of the violation, to which a working set is solved
 DENSE = 1 << 24  # entries of a sparse working set up to which it is made dense
 SUFFICIENT = 1e-4  # share of the promised decrease
 GOOD = 0.5  # share of it from which the damping shrinks
 DAMPING = 1e-3  # the first, relative to the diagonal of the Hessian
 MOST_DAMPING = 1e16
+ROUNDED = 1e-15  # of the curvature: what is left of one that cancels
 FLAT = 1e-8  # curvature, relative to the largest, that counts as none
 SWEEPS = 1000  # of coordinate descent to a model
 
@@ -104,9 +105,11 @@ def smallest_subgradient(objective: LinearObjective, x, gradient):
 
 def _by_working_sets(objective, stopping, x, progress):
     watch = stopping.watch(None, objective)  # the steps are reported where they are taken
-    value, gradient = watch.evaluate(objective, x)
-    columns = _columns(objective)
-    reason = None
+    columns, reason = _Columns(objective), None
+    support = np.flatnonzero(_largest(objective, np.abs(x)))
+    restricted = _Restricted(objective, columns(support), support)
+    value, gradient = objective.value_gradient_from(x, restricted.small.raw(restricted.project(x)))
+    watch.n_evaluations += 1
     while True:
         smallest = smallest_subgradient(objective, x, gradient)
         reason = watch.see(x, value + objective.kinks(x), smallest) or reason
@@ -130,7 +133,7 @@ def _by_working_sets(objective, stopping, x, progress):
 
 
 def _working_set(objective, x, violations):
-    """The support, and half as many of the other columns: those that violate the most."""
+    """The support, and as many of the other columns: those that violate the most."""
     violations = _largest(objective, violations)
     support = _largest(objective, np.abs(x)) > 0
     room = max(WIDENED, int(np.sqrt(objective.p)), int(GROWTH * support.sum()))
@@ -160,18 +163,26 @@ class _Restricted:
         return self._objective.pack(coef, intercept)
 
 
-def _columns(objective):
-    """The function that gathers columns of X, dense where that is affordable."""
-    X = objective.design.X
-    if not objective.design.sparse:
-        return lambda kept: np.take(X, kept, axis=1)
-    by_columns = X.tocsc()
+class _Columns:
+    """Gathers columns of X: dense where that is affordable, and of a dense X in C order each column once."""
 
-    def gather(kept) -> Any:
-        part = by_columns[:, kept]
-        return part.toarray() if part.shape[0] * len(kept) <= DENSE else part.tocsr()
+    def __init__(self, objective):
+        X = objective.design.X
+        self._sparse = objective.design.sparse
+        self._X = X.tocsc() if self._sparse else X
+        self._place = np.full(X.shape[1], -1)
+        self._gathered = [np.empty((0, X.shape[0]), X.dtype)]
 
-    return gather
+    def __call__(self, kept) -> Any:
+        if self._sparse:
+            part = self._X[:, kept]
+            return part.toarray() if part.shape[0] * len(kept) <= DENSE else part.tocsr()
+        if self._X.flags.f_contiguous:
+            return self._X.T[kept].T
+        new = kept[self._place[kept] < 0]
+        self._place[new] = sum(map(len, self._gathered)) + np.arange(len(new))
+        self._gathered = [np.concatenate([*self._gathered, self._X[:, new].T])]
+        return self._gathered[0][self._place[kept]].T
 
 
 def _largest(objective, x):
@@ -232,17 +243,25 @@ class _PenaltyOfModel:
         self.units = np.broadcast_to(np.asarray(units, float), (objective.size,))
         of_coef = np.zeros(objective.size)
         objective.unpack(of_coef)[0][...] = 1.0
-        self.l1 = objective.l1 * of_coef * self.units
-        self.positive = (of_coef > 0) & objective.positive
+        self.coef, self.free = np.flatnonzero(of_coef), np.flatnonzero(of_coef == 0)
+        self.several = objective.n_outputs is not None  # else the intercept is the last
+        self.l1 = objective.l1 * self.units[self.coef]
+        self.positive = np.full(len(self.coef), objective.positive)
 
 
 class _Model:
-    """The quadratic model of F at x plus the penalty, in variables v with x = units * v."""
+    """The quadratic model of F at x plus the penalty, in variables v with x = units * v.
+
+    The intercepts are free: they are minimised away first, or coordinate descent would crawl wherever the
+    columns are far from zero.
+    """
 
     def __init__(self, penalty, x, gradient, hessian, convex):
         self._penalty, units = penalty, penalty.units
         self._v, self._gradient = x / units, gradient * units
-        self._hessian = hessian * units * units[:, None]
+        self._hessian = hessian  # a new array, ours to scale
+        self._hessian *= units
+        self._hessian *= units[:, None]
         diagonal = np.abs(np.diag(self._hessian))
         top = diagonal.max(initial=0.0) or 1.0
         self._scale = np.maximum(diagonal, FLAT * top)
@@ -255,12 +274,25 @@ class _Model:
     def minimise(self, damping, tol):
         """`(x, decrease that the model promises)`."""
         v, penalty = self._v, self._penalty
-        Q = self._hessian + np.diag((damping + self._shift) * self._scale)
+        coef, free = penalty.coef, penalty.free
+        Q = self._hessian
+        if damping or self._shift.any():
+            Q = Q + np.diag((damping + self._shift) * self._scale)
         c = Q @ v - self._gradient
-        found = minimise_quadratic(
-            np.ascontiguousarray(Q), c, penalty.l1, v, positive=penalty.positive, tol=tol, max_sweeps=SWEEPS
-        )
-        step = found.w - v
-        kinks = penalty.l1 @ (np.abs(found.w) - np.abs(v))
+        new, of_coef, right = np.empty_like(v), Q, c
+        if len(free):
+            across = Q[coef][:, free] if penalty.several else Q[:-1, -1:]
+            inverse = np.linalg.pinv(Q[np.ix_(free, free)], hermitian=True)
+            of_coef = Q[np.ix_(coef, coef)] if penalty.several else Q[:-1, :-1]
+            rounding = ROUNDED * np.diag(of_coef)
+            of_coef = of_coef - across @ (inverse @ across.T)
+            of_coef[np.diag_indices_from(of_coef)] += rounding
+            right = c[coef] - across @ (inverse @ c[free])
+        options = {"positive": penalty.positive, "tol": tol, "max_sweeps": SWEEPS}
+        new[coef] = minimise_quadratic(of_coef, right, penalty.l1, v[coef], **options).w
+        if len(free):
+            new[free] = inverse @ (c[free] - across.T @ new[coef])
+        step = new - v
+        kinks = penalty.l1 @ (np.abs(new[coef]) - np.abs(v[coef]))
         promised = -(self._gradient @ step + 0.5 * step @ (Q @ step) + kinks)
-        return found.w * penalty.units, promised
+        return new * penalty.units, promised

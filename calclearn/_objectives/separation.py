@@ -1,7 +1,7 @@
 r"""Separation: losses that fall without end along a direction, so that no coefficients are the best.
 
-Where the classes can be told apart without error, log-loss falls towards zero as the coefficients grow.  It is
-so if some direction d moves every row's raw prediction to the side on which its loss falls, or not at all.
+Where the classes can be told apart without error, log-loss falls towards zero as the coefficients grow.  So
+it is if some direction d moves every row's raw prediction to the side on which its loss falls, or not at all.
 The coefficients themselves are such a direction once every row is on its side; the step of Newton's method
 tends to one, of length one in raw predictions, where some rows lie on the boundary; and a linear program
 decides the rest.

@@ -21,12 +21,13 @@ from .._objectives.separation import separated
 from .._runtime.threads import blas_threads
 from ..optimize import LBFGS, Newton, NewtonCG, Optimality
 from ..optimize._optimality import max_norm
-from ..optimize._stopping import GRADIENT
+from ..optimize._stopping import CALLBACK, GRADIENT
 
 NEWTON_COLUMNS = 1200  # beyond, a Hessian costs more than the gradients it saves
 CURVATURE_SIZE = 2500  # beyond, the smallest eigenvalue is found by Lanczos' iteration
 SMALL_SIZE = 150  # of several outputs: up to here a dense Hessian is the quickest
 MARGIN = 1e-2  # "auto" aims below tol: one more step of a Newton method is cheap
+BOUND = 1e-6  # of the objective, which its distance to the optimum should not be known to exceed
 SUBSAMPLE = 10  # Newton's method starts from the optimum of every tenth row ...
 ROWS_PER_COLUMN = 50  # ... where those are this many to a column: near enough for it to pay
 SOLVERS = {
@@ -88,9 +89,37 @@ def minimise(
             return solution, objective.minimise_intercept(solution.x) if random else solution.x
     # "auto": aim lower, and count what the caller asked for
     solution, x = _fastest(objective, start, MARGIN * tol, max_iter, progress)
+    if solution.converged:
+        solution, x = _closer(objective, solution, x, max_iter, progress)
     if not solution.converged and solution.gradient is not None and max_norm(solution.gradient) <= tol:
         solution = dataclasses.replace(solution, converged=True, reason=GRADIENT)
     return solution, x
+
+
+def _closer(objective, solution, x, max_iter, progress):
+    """Go on where the penalty is so weak that a small gradient says little about the objective.
+
+    Until the bound of :func:`certify` is small beside the objective: a flat slope may be a long one.
+    """
+    gradient, left = solution.gradient, max_iter - solution.n_iter
+    if gradient is None or not objective.l2 > 0 or objective.kinked or not objective.convex or left < 1:
+        return solution, x
+    enough = 2.0 * objective.l2 * BOUND * abs(solution.value)
+    if not enough > 0 or gradient @ gradient <= enough:
+        return solution, x
+    done = solution.n_iter
+    heard = progress and (lambda i, value, z: progress(done + i, value, z))
+    further, z = _fastest(objective, x, float(np.sqrt(enough / objective.size)), left, heard)
+    if not further.value <= solution.value:
+        return solution, x
+    return dataclasses.replace(
+        further,
+        n_iter=done + further.n_iter,
+        curve=solution.curve + further.curve[1:],
+        n_evaluations=solution.n_evaluations + further.n_evaluations,
+        converged=further.converged or further.reason != CALLBACK,
+        reason=further.reason if further.converged or further.reason == CALLBACK else solution.reason,
+    ), z
 
 
 def _fastest(objective, start, tol, max_iter, progress):
@@ -104,7 +133,7 @@ def _fastest(objective, start, tol, max_iter, progress):
         solution, x = _fastest(reduced.small, reduced.project(start), tol, max_iter, lifted)
         return solution, reduced.lift(x)
     name = solver_for(objective)
-    if name == "newton-cholesky" and _can_sample(objective):
+    if name in ("newton-cholesky", "proximal-newton") and _can_sample(objective):
         start = _start_from_sample(objective, start, tol)
     solution, x = minimise(objective, name, start, tol=tol, max_iter=max_iter, progress=progress)
     return solution, objective.minimise_intercept(x)
@@ -116,8 +145,9 @@ def _start_from_sample(objective, start, tol):
     if sample is None:
         return start
     with blas_threads(1), np.errstate(all="ignore"):
-        x = Newton(tol=max(tol, 1e-4), max_iter=20).minimise(sample, start).x
-        return x if objective.value(x) < objective.value(start) else start
+        solver = ProximalNewton if objective.kinked else Newton
+        x = solver(tol=max(tol, 1e-4), max_iter=20).minimise(sample, start).x
+        return x if objective.penalised_value(x) < objective.penalised_value(start) else start
 
 
 def _can_sample(objective) -> bool:

@@ -8,8 +8,11 @@ import scipy.sparse
 from calclearn._objectives.duality import primal_dual
 from calclearn._objectives.linear import LinearObjective
 from calclearn._objectives.proximal import ProximalNewton
-from calclearn.losses import get_loss
+from calclearn.losses import Huber, LogCosh, Loss, SquaredHinge, Tweedie, get_loss, loss
+from calclearn.losses._conjugate import _by_tangents, conjugate
 from calclearn.losses._contract import REGISTRY
+
+from ..losses.table import CONVEX, TARGETS
 
 
 @pytest.fixture(autouse=True)
@@ -109,3 +112,93 @@ def test_the_gap_is_never_below_the_distance_to_the_optimum_and_small_at_it(seed
         value, dual = primal_dual(objective, x)
         if dual is not None:
             assert value - dual >= value - best - 1e-12 * max(1.0, abs(value))
+
+
+def supremum(loss, y, u):
+    """The highest of u f - loss, by brute force."""
+    raw = np.r_[-np.geomspace(1e-9, 700, 20001)[::-1], 0.0, np.geomspace(1e-9, 700, 20001)]
+    with np.errstate(all="ignore"):
+        heights = u * raw - loss.value(np.full_like(raw, y), raw)
+    top = raw[np.nanargmax(heights)]
+    near = top + (0.01 + 1e-3 * abs(top)) * np.linspace(-1, 1, 40001)
+    return max(np.nanmax(heights), np.max(u * near - loss.value(np.full_like(near, y), near)))
+
+
+@pytest.mark.parametrize("loss", CONVEX, ids=repr)
+def test_conjugates_are_suprema_and_so_are_the_bounds_by_tangents(loss):
+    for y in TARGETS[loss.domain]:
+        raw = np.array([-20.0, -3.1, -0.7, 0.05, 0.4, 2.3, 9.0])
+        raw = raw if loss.domain in ("real", "sign", "unit") else np.clip(raw, -3.1, 2.3)
+        targets = np.full(raw.shape, y)
+        slopes, curved = loss.derivatives(targets, raw)
+        for share in (1.0, 0.6):  # on the way from a slope to zero, which is in the domain
+            u = share * np.asarray(slopes, float)
+            expected = np.array([supremum(loss, y, slope) for slope in u])
+            found = conjugate(loss, targets, u, raw)
+            reached = u * raw - loss.value(targets, raw)
+            tolerance = 1e-12 * (1 + np.abs(expected))
+            assert (found >= reached - tolerance).all()
+            assert (found >= expected - tolerance).all()
+            np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-7)
+            if np.all(np.asarray(curved) > 0):
+                bound = _by_tangents(loss, targets, u, raw)
+                tight = np.isfinite(bound)
+                assert (bound >= found - tolerance).all()
+                np.testing.assert_allclose(bound[tight], found[tight], rtol=1e-8, atol=1e-9)
+                assert tight.mean() > 0.5
+
+
+def test_outside_of_its_domain_a_conjugate_is_infinite():
+    y, u = np.array([1.0]), np.array([0.5])
+    for outside in ("log_loss", "hinge", "squared_hinge", "exponential"):
+        assert np.isinf(get_loss(outside).conjugate(y, u)).all()
+    for outside in (Huber(0.7), LogCosh(2.0)):
+        assert np.isinf(conjugate(outside, y, np.array([1.5]), y)).all()
+    assert not np.isfinite(conjugate(Tweedie(1.5), np.array([0.0]), np.array([-0.5]), y)).any()
+
+
+def test_the_conjugate_of_several_classes_is_an_entropy(rng):
+    loss = get_loss("multinomial_log_loss")
+    raw, gradient, rest = rng.normal(size=3), np.empty(3), np.empty(3)
+    loss.derivatives_row(1.0, raw, gradient, rest)
+    found = loss.conjugate(np.array([1.0]), gradient[None])
+    np.testing.assert_allclose(found, gradient @ raw - loss.value_row(1.0, raw), rtol=1e-12)
+
+
+def test_the_gap_of_single_precision_is_that_of_the_coefficients_in_double():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 30)).astype(np.float32)
+    y = (X[:, 0] > 0).astype(float)
+    for form in (X, scipy.sparse.csr_array(X)):
+        single = LinearObjective(get_loss("log_loss"), form, y, l1=0.03, offset=np.full(60, 0.1))
+        double = LinearObjective(
+            get_loss("log_loss"), X.astype(float), y, l1=0.03, offset=single.offset.astype(float)
+        )
+        x = ProximalNewton(tol=1e-5).minimise(single, single.start()).x.astype(np.float32).astype(float)
+        np.testing.assert_allclose(primal_dual(single, x), primal_dual(double, x), rtol=1e-13)
+
+
+def test_a_loss_of_ones_own_has_a_gap_too():
+    @loss("pseudo-huber of test_duality")
+    class PseudoHuber(Loss):
+        convex = True
+
+        def value(self, y, raw):
+            return np.sqrt(1.0 + (raw - y) ** 2) - 1.0
+
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 30))
+    objective = LinearObjective(PseudoHuber(), X, 3 * X[:, 0] + rng.normal(size=60), l1=0.03)
+    x = ProximalNewton(tol=1e-11).minimise(objective, objective.start()).x
+    value, dual = primal_dual(objective, x)
+    assert 0 <= value - dual < 1e-8
+
+
+def test_a_penalised_intercept_has_no_constraint():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 30))
+    objective = LinearObjective(SquaredHinge(), X, np.sign(X[:, 0] + 0.5), l1=0.03, l2_intercept=0.1)
+    x = ProximalNewton(tol=1e-11).minimise(objective, objective.start()).x
+    value, dual = primal_dual(objective, x)
+    assert 0 <= value - dual < 1e-9
+    assert primal_dual(objective, x + 0.1)[1] < value
