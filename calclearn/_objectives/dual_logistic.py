@@ -122,7 +122,8 @@ def run_dual_logistic(objective, x0, *, rng, tol=1e-6, max_iter=100, progress=No
     TypeError
         For another loss.
     ValueError
-        Without a penalty on both, or for targets between 0 and 1.
+        Without a penalty on both, for targets between 0 and 1, and for an L1 penalty, coefficients that
+        must be positive or an offset.
 
     Notes
     -----
@@ -171,6 +172,8 @@ def _check(objective):
             "the dual needs a penalised intercept: l2_intercept must be positive, got "
             f"{objective.l2_intercept}"
         )
+    if objective.l1 > 0 or objective.positive or objective.offset is not None:
+        raise ValueError("the dual is that of the L2 penalty alone: no L1 penalty, positive=False, no offset")
     between = objective.y[(objective.y != 0) & (objective.y != 1)]
     if len(between):
         raise ValueError(f"the dual needs targets 0 and 1, got {between[0]}")

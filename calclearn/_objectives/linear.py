@@ -96,8 +96,6 @@ class LinearObjective:
         K, for losses over rows of K raws.
     """
 
-    l1, positive, offset = 0.0, False, None
-
     def __init__(
         self,
         loss,

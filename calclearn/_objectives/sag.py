@@ -10,10 +10,18 @@ draws a row i, renews its slope, and follows
 
 where :math:`s_j` are the slopes of the table, i's renewed, :math:`\Delta_i` is the change of i's, and S
 moves each coefficient by :math:`\gamma\lambda` towards zero, where it stops.  With `c = 0` that is SAG;
-with :math:`c = 1 - 1/n` the estimate is unbiased, and that is SAGA.  The table starts at zero.
+with :math:`c = 1/(n p_i) - 1/n`, where :math:`p_i` is the probability of row i, the estimate is unbiased,
+and that is SAGA.  The table starts at zero.
 
-**Deferred steps.**  Between two draws that touch a column its average gradient a stays the same, so where X is
-sparse its steps are taken together when it is touched next: a step costs as much as its row has entries.
+**Which rows are drawn.**  Let :math:`L_i` bound the curvature of row i's term, :math:`\bar L` their mean.
+Drawn alike, rows allow steps for the largest: one outlier slows all.  Where they are uneven, half of the
+draws are in proportion to :math:`L_i`.  SAGA's bound on the variance of the estimate has
+:math:`\frac1n\sum_i \frac{1}{n p_i} \|\nabla f_i - \nabla f_i^*\|^2`, and the gradients are bounded by
+:math:`L_i` times the gap of their term: :math:`L = \max_i L_i / (n p_i) \le 2 \bar L` takes the place of
+the largest :math:`L_i`.
+
+**Deferred steps.**  Between two draws that touch a column its average gradient a stays the same, so where X
+is sparse its steps are taken together when it is touched next: a step costs as much as its row has entries.
 With `w = scale · v` the L2 penalty shrinks the scale alone, and step k moves v by
 :math:`S(v - \tau_k a, \tau_k\lambda)` with :math:`\tau_k = \gamma / scale_k`; let :math:`t_k` be the sum of
 :math:`\tau` up to k, and T that over the steps deferred.  As long as v > 0 each of them subtracts
@@ -30,7 +38,8 @@ has the value of the steps it stands for, at the cost of one of them, and of a b
 
 Source: Schmidt, Le Roux and Bach (2017), *Minimizing finite sums with the stochastic average gradient*,
 section 4 for the table, the exact penalty and the deferred steps; Defazio, Bach and Lacoste-Julien
-(2014), *SAGA*, equations (1) and (2).
+(2014), *SAGA*, equations (1) and (2); for draws by curvature, Schmidt, Babanezhad, Ahmed, Defazio, Clifton
+and Sarkar (2015), *Non-uniform stochastic average gradient method for training conditional random fields*.
 """
 
 import math
@@ -48,8 +57,9 @@ from .epochs import ENTRIES, _input, _rows, row_dot
 
 # the largest second derivative of a loss; with K outputs, the largest eigenvalue of its Hessian
 CURVATURE = {SquaredError: 1.0, LogLoss: 0.25, MultinomialLogLoss: 0.5}
+UNEVEN = 3.0  # the largest over the mean curvature of rows, from which steep rows are drawn more often
 SMALLEST_SCALE = 1e-6  # then v is written out: 1 / scale must not lose digits
-EPS = float(np.finfo(np.float64).eps)
+EPS, TINY = float(np.finfo(np.float64).eps), float(np.finfo(np.float64).tiny)
 
 
 class Problem(NamedTuple):
@@ -64,7 +74,7 @@ class Problem(NamedTuple):
     decay: float  # of the coefficients in a step: 1 - step * alpha
     intercept_step: float  # 0 where there is none
     intercept_decay: float
-    correction: float  # c
+    correction: np.ndarray  # (n,): c of each row
     l1: float
 
 
@@ -137,7 +147,7 @@ def _(X, i, l1, times, columns, raw):
 
 def _move_dense(problem, i, change, scale, columns):
     X, share, step, decay = problem.X, problem.share, problem.step, problem.decay
-    threshold, correction = step * problem.l1, problem.correction
+    threshold, correction = step * problem.l1, problem.correction[i]
     for k in range(change.shape[0]):
         v, average, delta = columns[0, k], columns[1, k], change[k]
         for j in range(X.shape[1]):
@@ -152,7 +162,7 @@ def _move_dense(problem, i, change, scale, columns):
 def _move_sparse(problem, i, change, scale, columns):
     X, share, K = problem.X, problem.share, change.shape[0]
     scale *= problem.decay
-    length = problem.step / scale * problem.correction
+    length = problem.step / scale * problem.correction[i]
     for e in range(np.uintp(X.indptr[i]), np.uintp(X.indptr[i + 1])):
         j, entry = np.uintp(X.indices[e]), X.data[e]
         for k in range(K):
@@ -238,7 +248,7 @@ def _walk(loss, problem, walk, order, second):
         scale = move_row(problem, i, slope, scale, columns)
         for k in range(K):
             intercept[1, k] += share * slope[k]
-            estimate = correction * slope[k] + intercept[1, k]
+            estimate = correction[i] * slope[k] + intercept[1, k]
             intercept[0, k] = intercept_decay * intercept[0, k] - intercept_step * estimate
         times[now + 1] = times[now] + step / scale
         now += 1
@@ -273,7 +283,9 @@ def run_sag(objective, x0, *, rng, saga=False, tol=1e-6, max_iter=100, progress=
     r"""Minimise by SAG or SAGA: n draws to an epoch, with replacement.
 
     The step is :math:`1/L` for SAG and :math:`\max(1/3L,\ 1/2(L + n\alpha))` for SAGA, with L the largest
-    curvature of one row's term, :math:`\max_i s_i \ell'' (\|x_i\|^2 + 1) + \alpha`.
+    curvature of one row's term, :math:`L_i = s_i \ell'' (\|x_i\|^2 + 1) + \alpha`.  Where that is
+    :data:`UNEVEN` times their mean or more, steep rows are drawn more often, with probability
+    :math:`p_i = (1 + L_i / \bar L) / 2n`, and :math:`L = \max_i L_i / (n p_i)`; SAGA's step is then 1/3L.
 
     Parameters
     ----------
@@ -314,13 +326,13 @@ def run_sag(objective, x0, *, rng, saga=False, tol=1e-6, max_iter=100, progress=
     weight = np.full(n, 1.0 / n) if objective.weight is None else objective.weight.astype(np.float64)
     drawn = np.flatnonzero(weight)
     weight = len(drawn) * weight
-    problem = _problem(objective, weight, len(drawn), saga)
+    odds, problem = _problem(objective, weight, drawn, saga)
     loss, second = objective.loss.at(np.float64), None if objective.n_outputs is None else np.empty(K)
     walk = _start(objective, starting_point(x0).reshape(K, -1))
     stride = rows_to_a_call(objective.design, K)
 
     def advance(x, _):
-        order = _input(rng.choice(drawn, len(drawn)), np.int64)
+        order = _input(rng.choice(drawn, len(drawn), p=odds), np.int64)
         for first in range(0, len(order), stride):
             _walk(loss, problem, walk, order[first : first + stride], second)
         coef = walk.columns[:, :K].T if objective.design.sparse else walk.columns[0]
@@ -343,24 +355,33 @@ def _check(objective, saga):
         raise ValueError("sag and saga do not keep coefficients positive")
 
 
-def _problem(objective, weight, n_drawn, saga):
-    bound = CURVATURE[type(objective.loss)]
-    steepest = bound * np.max(weight * (squared_norms(objective.design) + objective.intercept))
-    L = max(steepest + max(objective.l2, objective.l2_intercept), np.finfo(np.float64).tiny)
-    step = max(1.0 / (3.0 * L), 0.5 / (L + objective.l2 * n_drawn)) if saga else 1.0 / L
-    return Problem(
+def _problem(objective, weight, drawn, saga):
+    """The probabilities of the rows in `drawn`, None where they are equal, and the problem."""
+    n, floor = len(drawn), max(objective.l2, objective.l2_intercept)
+    squares = squared_norms(objective.design) + objective.intercept
+    steep = np.maximum((CURVATURE[type(objective.loss)] * weight * squares)[drawn] + floor, TINY)
+    L, mean, odds = np.max(steep), np.mean(steep), None
+    step = max(1.0 / (3.0 * L), 0.5 / (L + objective.l2 * n)) if saga else 1.0 / L
+    if UNEVEN * mean <= L:
+        odds = (0.5 + 0.5 * steep / mean) / n
+        step = n * np.min(odds / steep) / (3.0 if saga else 1.0)
+    correction = np.zeros(objective.n)
+    if saga:
+        correction[drawn] = (1.0 if odds is None else 1.0 / (n * odds)) - 1.0 / n
+    problem = Problem(
         X=_rows(objective.design.X),
         y=_input(objective.y),
         weight=_input(weight),
         offset=_input(np.empty(0) if objective.offset is None else objective.offset),
-        share=1.0 / n_drawn,
+        share=1.0 / n,
         step=step,
         decay=max(1.0 - step * objective.l2, EPS),  # 0 where the penalty is all there is
         intercept_step=step if objective.intercept else 0.0,
         intercept_decay=1.0 - step * objective.l2_intercept,
-        correction=1.0 - 1.0 / n_drawn if saga else 0.0,
+        correction=_input(correction),
         l1=objective.l1,
     )
+    return odds, problem
 
 
 def _start(objective, x):

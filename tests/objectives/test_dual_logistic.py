@@ -182,3 +182,11 @@ def test_what_has_another_dual_is_refused(data, change, error, message):
     given = {"loss": LogLoss(), "X": X, "y": y, "weight": weight, "l2": 1.0, "l2_intercept": 1.0} | change
     with pytest.raises(error, match=message):
         run(LinearObjective(**given))
+
+
+@pytest.mark.parametrize(("name", "value"), [("l1", 0.1), ("positive", True), ("offset", np.ones(N))])
+def test_what_the_dual_does_not_hold_is_refused(data, name, value):
+    objective = primal(*data)
+    setattr(objective, name, value)
+    with pytest.raises(ValueError, match="the L2 penalty alone"):
+        run(objective)

@@ -7,7 +7,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from calclearn._objectives import sag
 from calclearn._objectives.linear import LinearObjective
-from calclearn._objectives.sag import CURVATURE, Problem, Walk, run_sag
+from calclearn._objectives.quadratic import kkt_violation
+from calclearn._objectives.sag import CURVATURE, Penalised, Problem, Walk, run_sag
 from calclearn.losses import Huber, LogLoss, MultinomialLogLoss, SquaredError
 from calclearn.optimize import Newton
 
@@ -76,16 +77,20 @@ def reference(objective, X, weight, saga, epochs, x0, seed=0):
     Z = np.column_stack([X, np.ones(n)]) if objective.intercept else X
     penalty, l1 = objective.l2 * (np.arange(Z.shape[1]) < P), objective.l1
     weight = weight * n / weight.sum()
-    L = CURVATURE[type(objective.loss)] * np.max(weight * np.sum(Z**2, axis=1)) + objective.l2
-    step = max(1 / (3 * L), 1 / (2 * (L + n * objective.l2))) if saga else 1 / L
+    L = CURVATURE[type(objective.loss)] * weight * np.sum(Z**2, axis=1) + objective.l2
+    step = max(1 / (3 * L.max()), 1 / (2 * (L.max() + n * objective.l2))) if saga else 1 / L.max()
+    odds, chances = np.full(n, 1 / n), None
+    if L.max() >= 3 * L.mean():
+        odds = chances = (0.5 + 0.5 * L / L.mean()) / n
+        step = 1 / np.max(L / (n * odds)) / (3 if saga else 1)
     x = x0.reshape(objective.n_outputs or 1, -1).copy()
     table, rng = np.zeros((n, *x.shape)), np.random.default_rng(seed)
     for _ in range(epochs):
-        for i in rng.choice(np.arange(n), n):
+        for i in rng.choice(np.arange(n), n, p=chances):
             new = weight[i] * np.outer(gradient_in(objective.loss, objective.y[i], x @ Z[i]), Z[i])
             old_mean, change = table.mean(axis=0), new - table[i]
             table[i] = new
-            estimate = change + old_mean if saga else table.mean(axis=0)
+            estimate = change / (n * odds[i]) + old_mean if saga else table.mean(axis=0)
             x = x - step * (estimate + penalty * x)
             x[:, :P] -= np.clip(x[:, :P], -step * l1, step * l1)
     return x.ravel()
@@ -105,6 +110,27 @@ def test_the_steps_are_the_papers_for_every_form_of_x(X, weight, rng, form, saga
 
 
 @pytest.mark.parametrize("saga", [False, True])
+@pytest.mark.parametrize("sparse", [False, True])
+def test_where_rows_are_uneven_the_steep_ones_are_drawn_more_often(X, weight, rng, saga, sparse):
+    X = X * np.exp(rng.normal(size=(N, 1)))
+    objective = problem_of(scipy.sparse.csr_array(X) if sparse else X, weight, rng)
+    assert sag._problem(objective, weight, np.arange(N), saga)[0] is not None
+    x0 = rng.normal(size=P + 1)
+    expected = reference(objective, X, weight, saga, 3, x0)
+    assert_allclose(run(objective, x0=x0, saga=saga, max_iter=3).x, expected, rtol=1e-10, atol=1e-13)
+
+
+@pytest.mark.parametrize("saga", [False, True])
+def test_draws_by_curvature_need_fewer_epochs(rng, saga, monkeypatch):
+    X = rng.normal(size=(500, P)) * np.exp(rng.normal(size=(500, 1)))
+    objective = LinearObjective(LogLoss(), X, rng.integers(2, size=500), l2=1e-3)
+    by_curvature = run(objective, saga=saga, tol=1e-6, max_iter=500)
+    assert by_curvature.converged
+    monkeypatch.setattr(sag, "UNEVEN", np.inf)
+    assert by_curvature.n_iter < run(objective, saga=saga, tol=1e-6, max_iter=500).n_iter
+
+
+@pytest.mark.parametrize("saga", [False, True])
 @pytest.mark.parametrize("l2", [0.0, 30.0])  # with 30 the scale is small after a few steps
 def test_no_penalty_and_a_strong_one_without_an_intercept(X, weight, rng, saga, l2):
     objective = problem_of(scipy.sparse.csr_array(X), weight, rng, l2=l2, intercept=False)
@@ -118,8 +144,9 @@ def test_no_penalty_and_a_strong_one_without_an_intercept(X, weight, rng, saga, 
 def test_the_compiled_walk_is_the_same_as_the_walk_in_python(X, rng, sparse, n_outputs, l1):
     rows = sag._rows(scipy.sparse.csr_array(X) if sparse else X)
     y, weight = readonly(rng.integers(n_outputs + 1, size=N) % 2.0), readonly(np.ones(N))
+    half = readonly(np.full(N, 0.5))
     # a decay that renews the scale
-    problem = Problem(rows, y, weight, readonly(np.empty(0)), 1 / N, 0.05, 0.9, 0.05, 0.95, 0.5, l1)
+    problem = Problem(rows, y, weight, readonly(np.empty(0)), 1 / N, 0.05, 0.9, 0.05, 0.95, half, l1)
     several = n_outputs > 1
     loss, second = MultinomialLogLoss() if several else LogLoss(), np.empty(K) if several else None
     ends = []
@@ -220,6 +247,157 @@ def test_where_x_is_zero_only_the_intercept_is_left(saga, intercept):
     assert_allclose(solution.x[P:], np.log(1 / 3), rtol=1e-8)
 
 
+# ------------------------------------------------------------------------------------------------ under L1
+
+
+def sparse_problem(X, weight, rng, n_outputs=None, l1=0.02, **keywords):
+    objective = problem_of(X, weight, rng, n_outputs, **keywords)
+    objective.l1 = l1
+    return objective
+
+
+def soft(z, threshold):
+    return np.sign(z) * np.maximum(np.abs(z) - threshold, 0.0)
+
+
+def proximal_gradient(objective, n_steps=20_000):
+    """FISTA with restarts: the optimum under L1, slowly."""
+    Z = np.column_stack([np.asarray(objective.design.X), np.ones(objective.n)])
+    bound = CURVATURE[type(objective.loss)]
+    L = bound * np.linalg.eigvalsh(Z.T @ (Z * objective.weight[:, None])).max() + objective.l2
+    threshold = np.tile(np.arange(objective.size // (objective.n_outputs or 1)) < P, objective.n_outputs or 1)
+    x = ahead = np.zeros(objective.size)
+    t = 1.0
+    for _ in range(n_steps):
+        new = ahead - objective.value_gradient(ahead)[1] / L
+        new = soft(new, threshold * objective.l1 / L)
+        t_new = 0.5 * (1 + np.sqrt(1 + 4 * t * t))
+        if (ahead - new) @ (new - x) > 0:
+            t_new = 1.0
+        ahead, t, moved = new + (t - 1) / t_new * (new - x), t_new, np.abs(new - x).max()
+        x = new
+        if moved < 1e-15:
+            break
+    return x
+
+
+def violation(objective, x):
+    gradient = objective.unpack(objective.value_gradient(x)[1])
+    w = objective.unpack(x)[0].ravel()
+    return max(kkt_violation(gradient[0].ravel(), w, objective.l1), np.abs(gradient[1]).max())
+
+
+@pytest.mark.parametrize("average", [-0.7, -0.2, 0.0, 0.2, 0.7])
+@pytest.mark.parametrize("v", [-1.0, -0.1, 0.0, 0.1, 1.0])
+def test_deferred_steps_are_settled_as_if_taken_one_by_one(rng, average, v):
+    times, l1 = np.cumsum(rng.random(40) / 10) - 0.01, 0.3
+    for first, last in [(0, 1), (0, 39), (7, 30), (12, 12)]:
+        expected = v
+        for tau in np.diff(times[first : last + 1]):
+            expected = soft(expected - tau * average, tau * l1)
+        got = sag.deferred(v, average, times[first], times[last], l1, times[: last + 1])
+        assert_allclose(got, expected, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("n_outputs", [None, K])
+@pytest.mark.parametrize("form", ["C", "CSR"])
+@pytest.mark.parametrize("l2", [0.0, 0.05])
+def test_under_l1_the_optimum_is_that_of_proximal_gradients(X, weight, rng, n_outputs, form, l2):
+    seed = rng.integers(1 << 30)
+    problem = [
+        sparse_problem(Z, weight, np.random.default_rng(seed), n_outputs, l2=l2) for Z in (FORMS[form](X), X)
+    ]
+    solution = run(problem[0], saga=True, tol=1e-9, max_iter=5000)
+    assert solution.converged
+    assert violation(problem[0], solution.x) <= 1e-9
+    best = proximal_gradient(problem[1])
+    coef, optimal = (problem[1].unpack(x)[0] for x in (solution.x, best))
+    assert_allclose(coef, optimal, atol=1e-6)
+    assert 0 < np.sum(optimal == 0) < optimal.size
+    assert_array_equal(coef == 0, optimal == 0)
+    assert_allclose(solution.value, Penalised(problem[1]).value_gradient(best)[0], rtol=1e-12)
+
+
+def test_under_l1_least_squares_satisfies_its_conditions(X, weight, rng):
+    objective = LinearObjective(SquaredError(), X, rng.normal(size=N) + 3 * X[:, 0], weight)
+    objective.l1 = 0.2
+    solution = run(objective, saga=True, tol=1e-10, max_iter=5000)
+    assert solution.converged
+    assert violation(objective, solution.x) <= 1e-10
+    assert solution.x[0] > 1
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_a_strong_l1_penalty_leaves_exact_zeros_and_the_intercept(X, weight, rng, sparse):
+    objective = sparse_problem(scipy.sparse.csr_array(X) if sparse else X, weight, rng, l1=10.0)
+    solution = run(objective, x0=np.full(P + 1, 2.0), saga=True, tol=1e-10, max_iter=2000)
+    assert solution.converged
+    assert_array_equal(solution.x[:P], 0)
+    assert_allclose(solution.x[P], objective.minimise_intercept(np.zeros(P + 1))[P], rtol=1e-7)
+
+
+def test_the_subgradient_watched_is_as_large_as_the_kkt_violation(X, weight, rng):
+    objective = sparse_problem(X, weight, rng, n_outputs=K)
+    for share in (0.0, 0.5, 1.0):
+        x = rng.normal(size=objective.size) * (rng.random(objective.size) < share)
+        value, nearest = Penalised(objective).value_gradient(x)
+        assert_allclose(np.abs(nearest).max(), violation(objective, x), rtol=1e-14)
+        assert_allclose(value, objective.value(x) + 0.02 * np.abs(objective.unpack(x)[0]).sum(), rtol=1e-14)
+
+
+def test_under_l1_weights_are_repetitions_and_permutations_change_nothing_at_the_optimum(X, rng):
+    times, y, order = np.arange(N) % 3, rng.integers(2, size=N), rng.permutation(N)
+    ends = []
+    for rows, weight in [
+        (np.arange(N), times / 1.0),
+        (np.arange(N).repeat(times), None),
+        (order, times[order] / 1),
+    ]:
+        objective = LinearObjective(LogLoss(), X[rows], y[rows], weight, l2=0.01)
+        objective.l1 = 0.02
+        ends.append(run(objective, saga=True, tol=1e-10, max_iter=5000).x)
+    assert_allclose(ends[1:], [ends[0], ends[0]], atol=1e-7)
+    assert_array_equal(ends[1] == 0, ends[0] == 0)
+
+
+def test_under_l1_a_seed_decides_and_where_calls_divide_an_epoch_does_not(X, weight, rng, monkeypatch):
+    objective = sparse_problem(scipy.sparse.csr_array(X), weight, rng)
+    first, second = (run(objective, seed=1, saga=True, max_iter=4).x for _ in range(2))
+    assert_array_equal(first, second)
+    monkeypatch.setattr(sag, "ENTRIES", 5 * (P + 1))
+    assert_allclose(run(objective, seed=1, saga=True, max_iter=4).x, first, rtol=1e-10)
+
+
+# ------------------------------------------------------------------------------------------- ridge regression
+
+
+@pytest.mark.parametrize("saga", [False, True])
+@pytest.mark.parametrize("intercept", [False, True])
+def test_ridge_reaches_the_direct_solution_where_rows_differ_much_in_size(rng, saga, intercept):
+    X = rng.normal(size=(200, 5)) * np.exp(rng.normal(size=(200, 1)))
+    weight, targets = rng.random(200) + 0.1, X @ rng.normal(size=(5, 2)) + rng.normal(size=(200, 2))
+    Z = np.column_stack([X, np.ones(200)]) if intercept else X
+    S, penalty = weight / weight.sum(), np.diag(np.arange(Z.shape[1]) < 5) * 0.01
+    exact = np.linalg.solve(Z.T @ (S[:, None] * Z) + penalty, Z.T @ (S[:, None] * targets))
+    for y, best in zip(targets.T, exact.T):
+        objective = LinearObjective(SquaredError(), X, y, weight, l2=0.01, intercept=intercept)
+        solution = run(objective, saga=saga, x0=np.zeros(objective.size), tol=1e-9, max_iter=3000)
+        assert solution.converged
+        assert_allclose(solution.x, best, atol=1e-7)
+
+
+@pytest.mark.parametrize("saga", [False, True])
+def test_an_offset_counts(X, weight, rng, saga):
+    """With least squares it is what the targets lack."""
+    y, offset = rng.normal(size=N), rng.normal(size=N)
+    with_offset = LinearObjective(SquaredError(), X, y, weight, l2=0.1)
+    with_offset.offset = offset
+    without = LinearObjective(SquaredError(), X, y - offset, weight, l2=0.1)
+    x0 = np.zeros(P + 1)
+    ends = [run(objective, x0=x0, saga=saga, max_iter=3).x for objective in (with_offset, without)]
+    assert_allclose(*ends, rtol=1e-10)
+
+
 # ------------------------------------------------------------------------------------------ epochs and calls
 
 
@@ -249,3 +427,13 @@ def test_a_loss_whose_curvature_is_not_known_is_refused(X, rng):
     objective = LinearObjective(Huber(), X, rng.normal(size=N))
     with pytest.raises(TypeError, match=r"bounded curvature \(LogLoss, MultinomialLogLoss, SquaredError\)"):
         run(objective)
+
+
+def test_sag_refuses_l1_and_both_refuse_positive_coefficients(X, weight, rng):
+    objective = sparse_problem(X, weight, rng)
+    with pytest.raises(ValueError, match=r"l1 must be 0, got 0\.02"):
+        run(objective)
+    objective.l1, objective.positive = 0.0, True
+    for saga in (False, True):
+        with pytest.raises(ValueError, match="do not keep coefficients positive"):
+            run(objective, saga=saga)
