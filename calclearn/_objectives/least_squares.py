@@ -22,10 +22,12 @@ import scipy.optimize
 import scipy.sparse.linalg
 
 from .._runtime.threads import blas_threads
+from ..optimize._optimality import max_norm
 from .design import Design
 
 WEAKEST = 1e-9  # reciprocal condition of the equilibrated Gram matrix below which QR takes over
 REFINEMENTS = 4
+FEW = 1 << 16  # entries of a dense X that are centred exactly at once
 SAMPLE = 1024  # rows that tell roughly where a column's centre is
 EPS = 4 * float(np.finfo(np.float64).eps)
 SMALL = 500  # columns for whose factorisations one BLAS thread is the fastest
@@ -98,10 +100,15 @@ class _CentredRows:
         self.mean = np.zeros(p)  # of X - c, once gathered
         self.y_mean = np.zeros(self.K)
         if intercept:
-            self.y_shift = np.average(y, axis=0, weights=weight).astype(np.float64)
-            if not X.sparse:
+            self.y_shift = (y.sum(axis=0) if weight is None else weight @ y) / self.total
+            if not X.sparse and X.X.size <= FEW:
+                sums = X.X.sum(axis=0, dtype=np.float64) if weight is None else weight @ X.X
+                self.shift = np.asarray(sums / self.total, np.float64)
+            elif not X.sparse:
                 sample = X.X[:: max(1, n // SAMPLE)].astype(np.float64)
-                centre, spread = sample.mean(axis=0), sample.std(axis=0)
+                centre = sample.sum(axis=0) / max(len(sample), 1)
+                sample -= centre
+                spread = np.sqrt(np.einsum("ij,ij->j", sample, sample) / max(len(sample), 1))
                 self.shift = np.where(np.abs(centre) > 4 * spread, centre, 0.0)
 
     def block(self, block):
@@ -117,7 +124,9 @@ class _CentredRows:
         return Z, Y
 
     def only(self, columns):
-        """The same rows, once gathered, with some of the targets alone."""
+        """The same rows, once gathered, with some of the targets alone; `columns` rise."""
+        if len(columns) == self.K:
+            return self
         rows = copy.copy(self)
         rows.Y, rows.K = self.Y[:, columns], len(columns)
         for name in ("y_shift", "y_mean", "y_squares"):
@@ -229,16 +238,17 @@ def _by_gram(rows: _CentredRows, l2: float, *, singular=True) -> LeastSquares | 
     scale = np.sqrt(np.diag(G))
     if not (np.isfinite(scale).all() and scale.all()):
         return None
-    factor, info = scipy.linalg.lapack.dpotrf(G / np.outer(scale, scale))
+    G /= np.outer(scale, scale)
+    factor, info = scipy.linalg.lapack.dpotrf(G)
     if info:
         return None
-    norm = np.abs(G / np.outer(scale, scale)).sum(axis=0).max()
+    norm = np.abs(G).sum(axis=0).max()
     reciprocal = float(scipy.linalg.lapack.dpocon(factor, norm)[0]) if rows.p else 1.0
     if reciprocal < WEAKEST:
         return None
 
     def solve(right):
-        return scipy.linalg.cho_solve((factor, False), right / scale[:, None]) / scale[:, None]
+        return scipy.linalg.lapack.dpotrs(factor, right / scale[:, None])[0] / scale[:, None]
 
     W = solve(rows.cross)
     floor = np.inf
@@ -247,8 +257,8 @@ def _by_gram(rows: _CentredRows, l2: float, *, singular=True) -> LeastSquares | 
         gradient = gradient + l2 * W
         step = solve(gradient)
         # what is left, in units of the fitted values: a step's length in the metric of the Gram matrix
-        left = np.sqrt(np.abs(np.einsum("ij,ij->j", gradient, step)).max(initial=0.0))
-        fitted = np.sqrt(np.abs(np.einsum("ij,ij->j", W, rows.cross)).max(initial=0.0))
+        left = np.sqrt(max_norm((gradient * step).sum(axis=0)))
+        fitted = np.sqrt(max_norm((W * rows.cross).sum(axis=0)))
         if left <= 1e-13 * fitted or left >= 0.5 * floor or steps == REFINEMENTS:
             break
         W, floor = W - step, left
@@ -261,7 +271,7 @@ def _by_gram(rows: _CentredRows, l2: float, *, singular=True) -> LeastSquares | 
     values = np.zeros(0)
     if singular and rows.p:
         values = scipy.linalg.svdvals(np.triu(factor) * scale)
-    excess = np.maximum(np.einsum("ij,ij->j", gradient, step), 0.0)
+    excess = np.maximum((gradient * step).sum(axis=0), 0.0)
     # the gradient itself is known up to rounding; the least curvature says what that may hide
     lengths = np.sqrt(np.maximum(rows.squares, 0.0))
     rounding = EPS * (np.sqrt(np.maximum(rows.y_squares, 0.0)) + lengths @ np.abs(W))
