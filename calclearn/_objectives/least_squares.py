@@ -146,8 +146,9 @@ class _CentredRows:
                 break
             self.mean, self.y_mean = sums / self.total, y_sums / self.total
             raw_diagonal = np.diag(gram).copy()
-            gram = gram - self.total * np.outer(self.mean, self.mean)
-            cross = cross - self.total * np.outer(self.mean, self.y_mean)
+            weighted = self.total * self.mean[:, None]
+            gram = gram - weighted * self.mean
+            cross = cross - weighted * self.y_mean
             y_squares = y_squares - self.total * self.y_mean**2
             # how many digits did the subtraction cost?
             if not (np.diag(gram) < 1e-4 * raw_diagonal).any():
@@ -206,11 +207,11 @@ class _CentredRows:
             return [squares, gradient, sums]
 
         squares, gradient, sums = self.X.reduce(part)
-        return squares, gradient - np.outer(self.mean, sums), sums
+        return squares, gradient - self.mean[:, None] * sums, sums
 
     def details(self, condition, rank, gradient):
         """Named numbers for the certificate; the gradient in units of the columns of X and of Y."""
-        norms = np.sqrt(np.maximum(np.outer(self.squares, self.y_squares), 0.0))
+        norms = np.sqrt(np.maximum(self.squares[:, None] * self.y_squares, 0.0))
         scaled = np.divide(np.abs(gradient), norms, out=np.zeros_like(gradient), where=norms > 0)
         return {
             "condition_number": float(condition),
@@ -238,7 +239,7 @@ def _by_gram(rows: _CentredRows, l2: float, *, singular=True) -> LeastSquares | 
     scale = np.sqrt(np.diag(G))
     if not (np.isfinite(scale).all() and scale.all()):
         return None
-    G /= np.outer(scale, scale)
+    G /= scale * scale[:, None]
     factor, info = scipy.linalg.lapack.dpotrf(G)
     if info:
         return None

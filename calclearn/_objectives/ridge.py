@@ -303,7 +303,7 @@ class Centred:
         self.X, self.weight, self.intercept = X, weight, intercept
         self.n, self.p = X.shape
         self.K, self.total = Y.shape[1], self.rows.total
-        self.root = None if weight is None else np.sqrt(weight, dtype=np.float64)
+        self.root: Any = None if weight is None else np.sqrt(weight, dtype=np.float64)
         self.matrix: Any = X.X.astype(np.float64, copy=False) if X.sparse else None
         if intercept:
             if X.sparse:
