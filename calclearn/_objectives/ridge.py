@@ -304,7 +304,9 @@ class Centred:
         self.n, self.p = X.shape
         self.K, self.total = Y.shape[1], self.rows.total
         self.root: Any = None if weight is None else np.sqrt(weight, dtype=np.float64)
-        self.matrix: Any = X.X.astype(np.float64, copy=False) if X.sparse else None
+        self.matrix: Any = None
+        if X.sparse:
+            self.matrix = X.X.astype(np.float64, copy=False)
         if intercept:
             if X.sparse:
                 of_rows = np.ones(self.n) if weight is None else np.asarray(weight, np.float64)
