@@ -22,10 +22,12 @@ import scipy.optimize
 import scipy.sparse.linalg
 
 from .._runtime.threads import blas_threads
+from ..optimize._optimality import max_norm
 from .design import Design
 
 WEAKEST = 1e-9  # reciprocal condition of the equilibrated Gram matrix below which QR takes over
 REFINEMENTS = 4
+FEW = 1 << 16  # entries of a dense X that are centred exactly at once
 SAMPLE = 1024  # rows that tell roughly where a column's centre is
 EPS = 4 * float(np.finfo(np.float64).eps)
 SMALL = 500  # columns for whose factorisations one BLAS thread is the fastest
@@ -98,10 +100,15 @@ class _CentredRows:
         self.mean = np.zeros(p)  # of X - c, once gathered
         self.y_mean = np.zeros(self.K)
         if intercept:
-            self.y_shift = np.average(y, axis=0, weights=weight).astype(np.float64)
-            if not X.sparse:
+            self.y_shift = (y.sum(axis=0) if weight is None else weight @ y) / self.total
+            if not X.sparse and X.X.size <= FEW:
+                sums = X.X.sum(axis=0, dtype=np.float64) if weight is None else weight @ X.X
+                self.shift = np.asarray(sums / self.total, np.float64)
+            elif not X.sparse:
                 sample = X.X[:: max(1, n // SAMPLE)].astype(np.float64)
-                centre, spread = sample.mean(axis=0), sample.std(axis=0)
+                centre = sample.sum(axis=0) / max(len(sample), 1)
+                sample -= centre
+                spread = np.sqrt(np.einsum("ij,ij->j", sample, sample) / max(len(sample), 1))
                 self.shift = np.where(np.abs(centre) > 4 * spread, centre, 0.0)
 
     def block(self, block):
@@ -117,7 +124,9 @@ class _CentredRows:
         return Z, Y
 
     def only(self, columns):
-        """The same rows, once gathered, with some of the targets alone."""
+        """The same rows, once gathered, with some of the targets alone; `columns` rise."""
+        if len(columns) == self.K:
+            return self
         rows = copy.copy(self)
         rows.Y, rows.K = self.Y[:, columns], len(columns)
         for name in ("y_shift", "y_mean", "y_squares"):
@@ -137,8 +146,9 @@ class _CentredRows:
                 break
             self.mean, self.y_mean = sums / self.total, y_sums / self.total
             raw_diagonal = np.diag(gram).copy()
-            gram = gram - self.total * np.outer(self.mean, self.mean)
-            cross = cross - self.total * np.outer(self.mean, self.y_mean)
+            weighted = self.total * self.mean[:, None]
+            gram = gram - weighted * self.mean
+            cross = cross - weighted * self.y_mean
             y_squares = y_squares - self.total * self.y_mean**2
             # how many digits did the subtraction cost?
             if not (np.diag(gram) < 1e-4 * raw_diagonal).any():
@@ -197,11 +207,11 @@ class _CentredRows:
             return [squares, gradient, sums]
 
         squares, gradient, sums = self.X.reduce(part)
-        return squares, gradient - np.outer(self.mean, sums), sums
+        return squares, gradient - self.mean[:, None] * sums, sums
 
     def details(self, condition, rank, gradient):
         """Named numbers for the certificate; the gradient in units of the columns of X and of Y."""
-        norms = np.sqrt(np.maximum(np.outer(self.squares, self.y_squares), 0.0))
+        norms = np.sqrt(np.maximum(self.squares[:, None] * self.y_squares, 0.0))
         scaled = np.divide(np.abs(gradient), norms, out=np.zeros_like(gradient), where=norms > 0)
         return {
             "condition_number": float(condition),
@@ -229,16 +239,17 @@ def _by_gram(rows: _CentredRows, l2: float, *, singular=True) -> LeastSquares | 
     scale = np.sqrt(np.diag(G))
     if not (np.isfinite(scale).all() and scale.all()):
         return None
-    factor, info = scipy.linalg.lapack.dpotrf(G / np.outer(scale, scale))
+    G /= scale * scale[:, None]
+    factor, info = scipy.linalg.lapack.dpotrf(G)
     if info:
         return None
-    norm = np.abs(G / np.outer(scale, scale)).sum(axis=0).max()
+    norm = np.abs(G).sum(axis=0).max()
     reciprocal = float(scipy.linalg.lapack.dpocon(factor, norm)[0]) if rows.p else 1.0
     if reciprocal < WEAKEST:
         return None
 
     def solve(right):
-        return scipy.linalg.cho_solve((factor, False), right / scale[:, None]) / scale[:, None]
+        return scipy.linalg.lapack.dpotrs(factor, right / scale[:, None])[0] / scale[:, None]
 
     W = solve(rows.cross)
     floor = np.inf
@@ -247,8 +258,8 @@ def _by_gram(rows: _CentredRows, l2: float, *, singular=True) -> LeastSquares | 
         gradient = gradient + l2 * W
         step = solve(gradient)
         # what is left, in units of the fitted values: a step's length in the metric of the Gram matrix
-        left = np.sqrt(np.abs(np.einsum("ij,ij->j", gradient, step)).max(initial=0.0))
-        fitted = np.sqrt(np.abs(np.einsum("ij,ij->j", W, rows.cross)).max(initial=0.0))
+        left = np.sqrt(max_norm((gradient * step).sum(axis=0)))
+        fitted = np.sqrt(max_norm((W * rows.cross).sum(axis=0)))
         if left <= 1e-13 * fitted or left >= 0.5 * floor or steps == REFINEMENTS:
             break
         W, floor = W - step, left
@@ -261,7 +272,7 @@ def _by_gram(rows: _CentredRows, l2: float, *, singular=True) -> LeastSquares | 
     values = np.zeros(0)
     if singular and rows.p:
         values = scipy.linalg.svdvals(np.triu(factor) * scale)
-    excess = np.maximum(np.einsum("ij,ij->j", gradient, step), 0.0)
+    excess = np.maximum((gradient * step).sum(axis=0), 0.0)
     # the gradient itself is known up to rounding; the least curvature says what that may hide
     lengths = np.sqrt(np.maximum(rows.squares, 0.0))
     rounding = EPS * (np.sqrt(np.maximum(rows.y_squares, 0.0)) + lengths @ np.abs(W))

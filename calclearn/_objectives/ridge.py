@@ -18,6 +18,7 @@ Derivation: docs/derivations/linear-models.md.
 """
 
 import contextlib
+import copy
 import dataclasses
 from typing import Any, NamedTuple
 
@@ -30,7 +31,7 @@ from .._runtime.threads import blas_threads, chunks, run
 from ..losses import SquaredError
 from ..optimize import Optimality
 from ..optimize._optimality import max_norm
-from ..optimize._stopping import DIRECT, GRADIENT, ITERATIONS
+from ..optimize._stopping import CONVERGED, DIRECT, GRADIENT, ITERATIONS, NO_DECREASE
 from .design import Design
 from .least_squares import (
     EPS,
@@ -119,6 +120,7 @@ def ridge(
     options: dict[str, Any] = {"sag": {"rng": rng}, "saga": {"rng": rng, "saga": True}}.get(solver, {})
     found = [ITERATIVE[solver](A.only([k]), float(alpha[k]), tol, max_iter, **options) for k in range(A.K)]
     W = np.column_stack([each.w for each in found])
+    reasons = sorted((each.reason for each in found), key=CONVERGED.__contains__)  # a failure first
     return A.fit(
         W,
         alpha,
@@ -126,7 +128,7 @@ def ridge(
         solver,
         positive=positive,
         n_iter=np.array([each.n_iter for each in found], np.int32),
-        converged=all(each.converged for each in found),
+        reason=reasons[0],
         details={"condition_number": max(each.condition for each in found)} if solver == "lsqr" else {},
     )
 
@@ -147,9 +149,9 @@ def _fastest(X: Design, positive) -> str:
 
 def _by_groups(rows, alpha, solve) -> RidgeFit:
     """Solve the targets of each alpha together, and put them side by side again."""
+    if (alpha == alpha[0]).all():
+        return solve(np.arange(rows.K), float(alpha[0]))
     values = np.unique(alpha)
-    if len(values) == 1:
-        return solve(np.arange(rows.K), float(values[0]))
     groups = [np.flatnonzero(alpha == value) for value in values]
     fits = [solve(columns, float(value)) for columns, value in zip(groups, values, strict=True)]
     order = np.argsort(np.concatenate(groups), kind="stable")
@@ -180,7 +182,7 @@ def solve_gathered(rows: _CentredRows, alpha) -> RidgeFit:
         some = rows.only(columns)
         with blas_threads(1) if rows.p <= SMALL else contextlib.nullcontext():
             solved = _by_gram(some, strength, singular=False)
-        return _of_least_squares(solved or _by_qr(some, strength), strength)
+        return _of_least_squares(solved or _by_qr(copy.copy(some), strength), strength)
 
     return _by_groups(rows, alpha, solve)
 
@@ -224,7 +226,7 @@ def dual(A: "Centred", alpha: float, K=None) -> RidgeFit:
         return _by_svd(A, alphas)
 
     def solve(right):
-        return scipy.linalg.cho_solve((factor, False), right / scale[:, None]) / scale[:, None]
+        return scipy.linalg.lapack.dpotrs(factor, right / scale[:, None])[0] / scale[:, None]
 
     c, floor = solve(A.B), np.inf
     for steps in range(REFINEMENTS + 1):
@@ -283,7 +285,8 @@ def _descend(rows: _CentredRows, alpha, tol, max_iter) -> RidgeFit:
         W[:, k], sweeps[k] = found.w / scale, max(1, found.n_sweeps)
         converged &= found.violation <= 10 * max(goal, EPS * max_norm(c))
     A = Centred(rows.X, rows.Y, rows.weight, rows.intercept)
-    return A.fit(W, alpha, alpha, "coordinate_descent", positive=True, n_iter=sweeps, converged=converged)
+    reason = GRADIENT if converged else ITERATIONS
+    return A.fit(W, alpha, alpha, "coordinate_descent", positive=True, n_iter=sweeps, reason=reason)
 
 
 # ------------------------------------------------------------------------------------------ products with A
@@ -300,8 +303,10 @@ class Centred:
         self.X, self.weight, self.intercept = X, weight, intercept
         self.n, self.p = X.shape
         self.K, self.total = Y.shape[1], self.rows.total
-        self.root = None if weight is None else np.sqrt(weight, dtype=np.float64)
-        self.matrix: Any = X.X.astype(np.float64, copy=False) if X.sparse else None
+        self.root: Any = None if weight is None else np.sqrt(weight, dtype=np.float64)
+        self.matrix: Any = None
+        if X.sparse:
+            self.matrix = X.X.astype(np.float64, copy=False)
         if intercept:
             if X.sparse:
                 of_rows = np.ones(self.n) if weight is None else np.asarray(weight, np.float64)
@@ -407,8 +412,7 @@ class Centred:
         solver,
         *,
         n_iter,
-        converged=True,
-        reason=None,
+        reason,
         positive=False,
         details=None,
     ) -> RidgeFit:
@@ -445,8 +449,8 @@ class Centred:
             kkt_violation=None if violation is None else 2.0 * max_norm(violation),
             suboptimality_bound=bound,
             n_iter=int(np.max(n_iter)),
-            converged=converged,
-            reason=reason or (GRADIENT if converged else ITERATIONS),
+            converged=reason in CONVERGED,
+            reason=reason,
             details=details or {},
         )
         return RidgeFit(W.T.copy(), intercept, optimality, n_iter, solver)
@@ -474,11 +478,11 @@ class Centred:
 
 
 class Found(NamedTuple):
-    """The coefficients of one target, iterations, whether the tolerance was met; of lsqr, the condition."""
+    """The coefficients of one target, iterations, why they ended; of lsqr, the condition number."""
 
     w: np.ndarray
     n_iter: int
-    converged: bool
+    reason: str
     condition: float = np.nan
 
 
@@ -487,7 +491,7 @@ def _lsqr(A: Centred, alpha, tol, max_iter) -> Found:
     found = scipy.sparse.linalg.lsqr(
         A.operator(), A.B[:, 0], damp=np.sqrt(alpha), atol=tol, btol=tol, iter_lim=max_iter
     )
-    return Found(found[0], int(found[2]), found[1] != 7, float(found[6]))
+    return Found(found[0], int(found[2]), ITERATIONS if found[1] == 7 else GRADIENT, float(found[6]))
 
 
 def _conjugate_gradients(A: Centred, alpha, tol, max_iter) -> Found:
@@ -508,7 +512,7 @@ def _conjugate_gradients(A: Centred, alpha, tol, max_iter) -> Found:
 
     operator = scipy.sparse.linalg.LinearOperator((len(right),) * 2, matvec=product, dtype=np.float64)
     v, info = scipy.sparse.linalg.cg(operator, right, rtol=tol, maxiter=max_iter, callback=count)
-    return Found(A.transposed_times(v) if wide else v, steps, info == 0)
+    return Found(A.transposed_times(v) if wide else v, steps, ITERATIONS if info else GRADIENT)
 
 
 def _lbfgs(A: Centred, alpha, tol, max_iter) -> Found:
@@ -528,7 +532,8 @@ def _lbfgs(A: Centred, alpha, tol, max_iter) -> Found:
         tol=tol,
         options={} if max_iter is None else {"maxiter": max_iter},
     )
-    return Found(found.x, int(found.nit), bool(found.success))
+    reason = (GRADIENT, ITERATIONS, NO_DECREASE)[min(found.status, 2)]
+    return Found(found.x, int(found.nit), reason)
 
 
 def _stochastic(A: Centred, alpha, tol, max_iter, *, rng, saga=False) -> Found:
@@ -558,7 +563,7 @@ def _stochastic(A: Centred, alpha, tol, max_iter, *, rng, saga=False) -> Found:
         tol=tol * at_zero,
         max_iter=SAG_EPOCHS if max_iter is None else max_iter,
     )
-    return Found(objective.unpack(solution.x)[0].copy(), solution.n_iter, solution.converged)
+    return Found(objective.unpack(solution.x)[0].copy(), solution.n_iter, solution.reason)
 
 
 ITERATIVE: dict[str, Any] = {

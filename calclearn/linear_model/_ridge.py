@@ -522,15 +522,15 @@ def ridge_regression(
         solver = "sag"
     if positive and solver not in ("auto", "lbfgs"):
         raise ValueError(
-            f"When positive=True, only 'lbfgs' solver can be used. Please change solver {solver} to 'lbfgs' or "
-            "set positive=False."
+            f"When positive=True, only 'lbfgs' solver can be used. Please change solver {solver} to 'lbfgs' "
+            "or set positive=False."
         )
     if solver == "lbfgs" and not positive:
         raise ValueError("'lbfgs' solver can be used only when positive=True. Please use another solver.")
     if return_intercept and solver != "sag":
         raise ValueError(
-            "In Ridge, only 'sag' solver can directly fit the intercept. Please change solver to 'sag' or set "
-            "return_intercept=False."
+            "In Ridge, only 'sag' solver can directly fit the intercept. Please change solver to 'sag' or "
+            "set return_intercept=False."
         )
     if check_input:
         X = check_array(X, accept_sparse=("csr", "csc"), dtype=(np.float64, np.float32))

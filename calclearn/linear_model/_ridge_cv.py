@@ -2,6 +2,7 @@
 
 import numbers
 import warnings
+from inspect import signature
 from typing import ClassVar
 
 import numpy as np
@@ -73,7 +74,7 @@ class BaseRidgeCV(LinearPredictor):
             routed = process_routing(self, "fit", **params)
             score_params, split_params = routed.scorer.score, routed.splitter.split
         else:
-            score_params, split_params = (params if self.cv is None else {}), {}
+            score_params, split_params = params if self._weighted(scorer, params) else {}, {}
         columns = np.asarray(Y, np.float64).reshape(len(Y), -1)
         design = Design(X, thread_count())
         with self._progress(0, X=X, y=y):
@@ -83,6 +84,20 @@ class BaseRidgeCV(LinearPredictor):
                 fit = self._folds(design, y, columns, weight, alphas, scorer, score_params, split_params)
         self._keep(fit.coef, fit.intercept, np.ndim(Y) == 1, X.dtype)
         self.optimality_ = fit.optimality
+
+    def _weighted(self, scorer, params):
+        """Whether the scorer is to get the weights: where there are any, and it takes them."""
+        if not params:
+            return False
+        accepts = getattr(scorer, "_accept_sample_weight", None)
+        accepted = accepts() if accepts else "sample_weight" in signature(scorer).parameters
+        if not accepted:
+            warnings.warn(
+                f"The scoring {scorer} does not support sample_weight: the scores are not weighted",
+                UserWarning,
+                stacklevel=7,
+            )
+        return accepted
 
     def _alphas(self):
         """The penalties to try, of shape (m,)."""
@@ -301,7 +316,7 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseRidgeCV):
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Targets.
         sample_weight : float or array-like of shape (n_samples,), default=None
-            Non-negative weights of the rows; those left out count by them, too, but not those of `cv`.
+            Non-negative weights of the rows; they count in the scores, too.
         **params : dict
             Metadata for the scorer and the splitter, where routing is enabled.
 
