@@ -4,8 +4,10 @@ A case is fixed once a number has been published from it; the README says what e
 where the specification leaves room.  Further families join with their estimators.
 """
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from scipy import sparse
@@ -21,15 +23,24 @@ class Case:
     key : str
     data : callable
         `data(rows)` returns X and y, where `rows(n)` is n times the run's scale.
-    family : {"ols", "binary", "multinomial", "poisson"}
+    family : {"ols", "ridge", "binary", "multinomial", "poisson", "lasso", "lasso-cv", "binary-l1"}
     tolerance : float or None
-        Relative excess of the objective at which a fit counts ("ols": largest error of a coefficient,
-        relative to the largest coefficient).  None: everybody's defaults, whatever they reach.
+        Relative excess of the objective at which a fit counts ("ols", "ridge": largest error of a
+        coefficient, relative to the largest coefficient; "lasso": duality gap ÷ ‖y‖²; "binary-l1":
+        duality gap ÷ objective; "lasso-cv": see `PathJudge`).  None: everybody's defaults, whatever
+        they reach.
     C : float
-        "binary" and "multinomial" minimise C·Σ loss + ½‖w‖², the intercept unpenalised.
+        "binary" and "multinomial" minimise C·Σ loss + ½‖w‖², the intercept unpenalised; "binary-l1"
+        C·Σ loss + ‖w‖₁.
     alpha : float
-        "poisson" minimises mean half-deviance + ½ alpha ‖w‖².
+        "poisson" minimises mean half-deviance + ½ alpha ‖w‖², "ridge" ‖y − Xw − b‖² + alpha ‖w‖², "lasso"
+        ‖y − Xw − b‖²/2n + alpha ‖w‖₁.
+    ratio : float or None
+        Under L1, the penalty as a part of the smallest one without a non-zero coefficient: `posed` finds
+        C or alpha.
     fit_intercept : bool
+    wide : bool
+        Those who need the Gram matrix of all columns are not asked.
     form : {"array", "frame", "float32"}
         How X is handed over: C-ordered float64 (or as generated), pandas (Fortran-ordered), or float32.
     """
@@ -40,7 +51,9 @@ class Case:
     tolerance: float | None
     C: float = 1.0
     alpha: float = 0.0
+    ratio: float | None = None
     fit_intercept: bool = True
+    wide: bool = False
     form: str = "array"
 
     def make(self, scale=1.0):
@@ -54,6 +67,15 @@ class Case:
             X = pandas.DataFrame(X, columns=[f"x{j}" for j in range(X.shape[1])])
             assert X.to_numpy().flags.f_contiguous
         return X, y
+
+    def posed(self, X, y):
+        """Return the case with the penalty that its ratio means on these data."""
+        if self.ratio is None:
+            return self
+        X, y = np.asarray(X, dtype=np.float64), np.asarray(y, dtype=np.float64)
+        if self.family == "binary-l1":  # y is 0 or 1, and the mean at w = 0 is a half
+            return replace(self, C=1.0 / (self.ratio * np.abs(X.T @ (y - 0.5)).max()))
+        return replace(self, alpha=self.ratio * np.abs(X.T @ y).max() / len(y))
 
 
 def ols_tall(rows):
@@ -70,12 +92,8 @@ def logistic_tall(rows):
 
 
 def logistic_benchopt(rows):
-    rng = np.random.default_rng(42)
-    X = autoregressive(rng, rows(100_000), 400, 0.5)
-    coef = rng.standard_normal(400) * (rng.random(400) < 0.2)
-    signal, noise = X @ coef, rng.standard_normal(len(X))
-    noise *= np.linalg.norm(signal) / (3.0 * np.linalg.norm(noise))  # a signal-to-noise ratio of 3
-    return X, (signal + noise > 0.0).astype(int)
+    X, y = correlated(42, rows(100_000), 400, 0.5)
+    return X, (y > 0.0).astype(int)
 
 
 def logistic_wide_multi(rows):
@@ -101,8 +119,33 @@ def poisson(rows):
     return X, rng.poisson(np.exp(X @ rng.standard_normal(50))).astype(float)
 
 
+def logistic_l1(rows):
+    rng = np.random.default_rng(0)
+    X, coef = autoregressive(rng, rows(500), 5000, 0.3), np.zeros(5000)
+    coef[rng.choice(5000, 20, replace=False)] = rng.standard_normal(20)
+    return X, (rng.random(len(X)) < 1.0 / (1.0 + np.exp(-(X @ coef)))).astype(int)
+
+
+def lasso(rows, n_rows, n_columns, rho, density=0.2):
+    return correlated(27, rows(n_rows), n_columns, rho, density)
+
+
 def small(rows):
     return make_classification(rows(1000), 10, random_state=0)
+
+
+def small_regression(rows):
+    return make_regression(rows(1000), 10, noise=10, random_state=0)
+
+
+def correlated(seed, n_rows, n_columns, rho, density=0.2):
+    """Return X of correlated columns and y = Xβ + noise, β sparse, in benchopt's manner."""
+    rng = np.random.default_rng(seed)
+    X = autoregressive(rng, n_rows, n_columns, rho)
+    coef = rng.standard_normal(n_columns) * (rng.random(n_columns) < density)
+    signal, noise = X @ coef, rng.standard_normal(n_rows)
+    noise *= np.linalg.norm(signal) / (3.0 * np.linalg.norm(noise))  # a signal-to-noise ratio of 3
+    return X, signal + noise
 
 
 def autoregressive(rng, n_rows, n_columns, rho):
@@ -122,6 +165,18 @@ def in_other_forms(case, float32_tolerance):
     ]
 
 
+def lasso_case(n_rows, n_columns, rho, ratio):
+    key = f"lasso-{n_rows}x{n_columns}-rho{rho}-{ratio}"
+    data = partial(lasso, n_rows=n_rows, n_columns=n_columns, rho=rho)
+    return Case(key, data, "lasso", 1e-8, ratio=ratio, fit_intercept=False, wide=n_columns > n_rows)
+
+
+SHAPES = ((100, 10_000), (500, 600), (10_000, 100))
+LASSO_GRID = [
+    lasso_case(*shape, rho, ratio)
+    for shape, rho, ratio in itertools.product(SHAPES, (0, 0.6), (0.5, 0.1, 0.05))
+]
+
 CASES = {
     case.key: case
     for case in [
@@ -134,6 +189,24 @@ CASES = {
         Case("multinomial", multinomial, "multinomial", 1e-8),
         Case("logistic-csr", logistic_csr, "binary", 1e-6),
         *in_other_forms(Case("poisson", poisson, "poisson", 1e-8, alpha=1e-4), 1e-6),
+        *in_other_forms(
+            Case("logistic-l1", logistic_l1, "binary-l1", 1e-6, ratio=0.1, fit_intercept=False, wide=True),
+            1e-5,
+        ),
+        *LASSO_GRID,
+        *in_other_forms(lasso_case(500, 600, 0.6, 0.1), 1e-6)[1:],
+        Case("lasso-cv-tall", partial(lasso, n_rows=10_000, n_columns=100, rho=0.6), "lasso-cv", 1e-6),
+        Case(
+            "lasso-cv-wide",
+            partial(lasso, n_rows=500, n_columns=5000, rho=0.6, density=0.02),
+            "lasso-cv",
+            1e-6,
+            wide=True,
+        ),
+        *in_other_forms(Case("ridge", ols_tall, "ridge", 1e-8, alpha=1.0), 1e-4),
         Case("small", small, "binary", None),
+        Case("small-ols", small_regression, "ols", None),
+        Case("small-ridge", small_regression, "ridge", None, alpha=1.0),
+        Case("small-lasso", small_regression, "lasso", None, alpha=1.0),
     ]
 }

@@ -8,6 +8,8 @@ from scipy import linalg, sparse
 from scipy.sparse.linalg import LinearOperator, cg
 from scipy.special import expit, logsumexp, softmax, xlogy
 
+from .sparse_optima import L1Judge, PathJudge
+
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -123,16 +125,60 @@ def newton(objective, max_iter=100):
     return theta, largest / first, relative
 
 
-def equilibrated_qr(X, y):
-    """Least squares on centred columns of unit length, by Householder QR in float64: the coefficients."""
+def equilibrated_qr(X, y, alpha=0.0):
+    """Least squares with alpha‖w‖², centred columns of unit length, by Householder QR: the coefficients."""
     X, y = np.array(X, dtype=np.float64, order="F"), np.asarray(y, dtype=np.float64)
     X -= X.mean(axis=0)
     X -= X.mean(axis=0)  # what rounding left of a large mean
     lengths = np.linalg.norm(X, axis=0)
     X /= lengths
-    R = linalg.qr(np.column_stack([X, y - y.mean()]), mode="r", overwrite_a=True, check_finite=False)[0]
-    p = X.shape[1]
+    system, p = np.column_stack([X, y - y.mean()]), X.shape[1]
+    if alpha:
+        system = np.vstack([system, np.eye(p, p + 1) * (np.sqrt(alpha) / np.append(lengths, 1.0))])
+    R = linalg.qr(system, mode="r", overwrite_a=True, check_finite=False)[0]
     return linalg.solve_triangular(R[:p, :p], R[:p, p]) / lengths
+
+
+class CoefficientJudge:
+    """The largest error of a coefficient, relative to the largest coefficient: least squares and ridge."""
+
+    def __init__(self, case, X, y):
+        self.alpha, self.X, self.y = case.alpha, X, y
+
+    def reference(self):
+        return {"optimum": equilibrated_qr(self.X, self.y, self.alpha)}
+
+    def excess(self, model, reference):
+        coef, optimum = np.asarray(model.coef_, dtype=np.float64), reference["optimum"]
+        return float(np.abs(coef.ravel() - optimum).max() / np.abs(optimum).max())
+
+
+class ObjectiveJudge:
+    """The relative excess of the objective over the optimum of Newton's method."""
+
+    def __init__(self, case, X, y):
+        self.case, self.objective = case, Canonical(case, X, y)
+
+    def reference(self):
+        theta, gradient, decrement = newton(self.objective)
+        if decrement > 1e-3 * (self.case.tolerance or 1e-8):
+            raise RuntimeError(f"{self.case.key}: no reference optimum; decrement {decrement:.1e}")
+        value = self.objective.value(theta)
+        return {"optimum": theta, "gradient": gradient, "decrement": decrement, "objective": value}
+
+    def excess(self, model, reference):
+        coef, intercept = (np.asarray(a, dtype=np.float64) for a in (model.coef_, model.intercept_))
+        theta, best = np.vstack([np.atleast_2d(coef).T, np.atleast_1d(intercept)]), reference["objective"]
+        return float((self.objective.value(theta) - best) / abs(best))
+
+
+JUDGES = {
+    "ols": CoefficientJudge,
+    "ridge": CoefficientJudge,
+    "lasso": L1Judge,
+    "binary-l1": L1Judge,
+    "lasso-cv": PathJudge,
+}
 
 
 class Judge:
@@ -140,35 +186,19 @@ class Judge:
 
     def __init__(self, case, X, y, folder=RESULTS):
         self.case = case
-        self.objective = None if case.family == "ols" else Canonical(case, X, y)
+        self.judge = JUDGES.get(case.family, ObjectiveJudge)(case, X, y)
         self.problem = f"{case.key}-{digest(case, X, y)}"
         path = Path(folder) / f"reference-{self.problem}.npz"
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            np.savez(path, **self._reference(X, y))
+            np.savez(path, **self.judge.reference())
         with np.load(path) as stored:
-            self.optimum = stored["optimum"]
-            self.certificate = {
-                k: float(stored[k]) for k in ("gradient", "decrement", "objective") if k in stored
-            }
+            self.reference = dict(stored)
+        self.certificate = {k: float(v) for k, v in self.reference.items() if k != "optimum"}
 
-    def _reference(self, X, y):
-        if self.objective is None:
-            return {"optimum": equilibrated_qr(X, y)}
-        theta, gradient, decrement = newton(self.objective)
-        if decrement > 1e-3 * (self.case.tolerance or 1e-8):
-            raise RuntimeError(f"{self.case.key}: no reference optimum; decrement {decrement:.1e}")
-        value = self.objective.value(theta)
-        return {"optimum": theta, "gradient": gradient, "decrement": decrement, "objective": value}
-
-    def excess(self, coef, intercept):
-        """Return the relative excess of the objective ("ols": the largest relative error of coefficients)."""
-        coef = np.asarray(coef, dtype=np.float64)
-        if self.objective is None:
-            return float(np.abs(coef.ravel() - self.optimum).max() / np.abs(self.optimum).max())
-        theta = np.vstack([np.atleast_2d(coef).T, np.atleast_1d(np.asarray(intercept, dtype=np.float64))])
-        best = self.certificate["objective"]
-        excess = float((self.objective.value(theta) - best) / abs(best))
+    def excess(self, model):
+        """Return how far the fitted model is from the optimum, by the family's measure."""
+        excess = self.judge.excess(model, self.reference)
         if excess < -1e-11:
             raise RuntimeError(f"{self.case.key}: a fit beats the reference by {-excess:.1e}")
         return excess

@@ -1,7 +1,7 @@
 """Who is measured: for every contestant, the estimator that minimises a case's objective at a tolerance.
 
-liblinear is absent: it penalises the intercept, which is another objective.  oneDAL is used through
-scikit-learn-intelex's own classes; scikit-learn is never patched.  skglm joins with the l1 cases.
+liblinear takes part where there is no intercept alone: it penalises it, which is another objective.
+oneDAL is used through scikit-learn-intelex's own classes; scikit-learn is never patched.
 """
 
 from collections.abc import Callable
@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from . import THREADS
+from .sparse_optima import N_FOLDS
 
 OURS = "calclearn"
 LADDER = tuple(10.0**-k for k in range(1, 13))  # of tolerances, loosest first, the same for everybody
 LOGISTIC_SOLVERS = ("lbfgs", "newton-cholesky", "newton-cg", "sag", "saga")
+MOST = 100_000  # iterations: a fit is to end by its tolerance
 
 
 @dataclass(frozen=True)
@@ -28,43 +30,66 @@ class Contestant:
         return self.build(case, n_rows, **({} if tol is None else {self.tolerance: tol}))
 
     def missing(self, case):
-        """Return why the estimator cannot be imported, or None."""
+        """Return why the estimator is not to be had, or None."""
         try:
             self.estimator(case, 1)
         except ImportError as error:
-            return f"not installed: {error}"
+            return f"missing: {error}"
 
     def default_tolerance(self, case):
         return self.tolerance and getattr(self.estimator(case, 1), self.tolerance)
 
     def fit(self, case, X, y, tol=None):
-        """Fit and return coefficients and intercept.  This, and no more, is what is timed."""
-        model = self.estimator(case, X.shape[0], tol).fit(X, y)
-        return model.coef_, model.intercept_
+        """Return the fitted model.  This, and no more, is what is timed."""
+        return self.estimator(case, X.shape[0], tol).fit(X, y)
 
     def ladder(self, case):
-        return (None,) if self.tolerance is None or case.tolerance is None else LADDER
+        if self.tolerance is None or case.tolerance is None:
+            return (None,)
+        return LADDER[2:] if case.family == "lasso-cv" else LADDER  # looser ones cost minutes and fail
 
 
 def contestants(case):
     """Return everybody who minimises this case's objective, ourselves first."""
-    tolerance = None if case.family == "ols" else "tol"
-    everybody = [Contestant(OURS, "calclearn", ours, tolerance)]
-    if case.family == "ols":
-        everybody.append(Contestant("scikit-learn", "scikit-learn", least_squares, None))
-    elif case.family == "poisson":
-        for solver in ("lbfgs", "newton-cholesky"):
-            build = partial(poisson, solver=solver)
-            everybody.append(Contestant(f"scikit-learn {solver}", "scikit-learn", build))
+    return [Contestant(OURS, "calclearn", ours, tolerance(case)), *peers(case)]
+
+
+def tolerance(case):
+    """Return the usual name of the parameter that asks for accuracy; direct solvers have none."""
+    return None if case.family in ("ols", "ridge") else "tol"
+
+
+def peers(case):
+    family = case.family
+    if family == "ols":
+        yield Contestant("scikit-learn", "scikit-learn", least_squares, None)
+    elif family == "ridge":
+        yield Contestant("scikit-learn", "scikit-learn", ridge, None)
+        yield Contestant("scikit-learn lsqr", "scikit-learn", partial(ridge, solver="lsqr"))
+    elif family == "lasso":
+        yield Contestant("scikit-learn", "scikit-learn", lasso)
+        if not case.wide:
+            yield Contestant("scikit-learn Gram", "scikit-learn", partial(lasso, precompute=True))
+    elif family == "lasso-cv":
+        yield Contestant("scikit-learn", "scikit-learn", lasso_cv)
+        yield Contestant("scikit-learn n_jobs", "scikit-learn", partial(lasso_cv, n_jobs=THREADS))
     else:
-        for solver in LOGISTIC_SOLVERS:
-            build = partial(logistic, solver=solver)
-            everybody.append(Contestant(f"scikit-learn {solver}", "scikit-learn", build))
-    if case.family != "poisson":
-        everybody.append(Contestant("oneDAL", "scikit-learn-intelex", onedal, tolerance))
-    if case.family in ("poisson", "binary"):
-        everybody.append(Contestant("glum", "glum", glum, "gradient_tol"))
-    return everybody
+        for solver in solvers(family):
+            build = partial(poisson if family == "poisson" else logistic, solver=solver)
+            yield Contestant(f"scikit-learn {solver}", "scikit-learn", build)
+    if family in ("ols", "ridge", "binary", "multinomial", "lasso"):
+        yield Contestant("oneDAL", "scikit-learn-intelex", onedal, tolerance(case))
+    if family in ("lasso", "binary-l1"):
+        yield Contestant("skglm", "skglm", skglm)
+        yield Contestant("celer", "celer", celer)
+    if family in ("poisson", "binary", "ridge", "lasso", "binary-l1") and not case.wide:
+        yield Contestant("glum", "glum", glum, "gradient_tol")
+
+
+def solvers(family):
+    if family == "poisson":
+        return ("lbfgs", "newton-cholesky")
+    return ("saga", "liblinear") if family == "binary-l1" else LOGISTIC_SOLVERS
 
 
 def ours(case, n_rows, **parameters):
@@ -72,13 +97,31 @@ def ours(case, n_rows, **parameters):
         from calclearn.linear_model import LinearRegression
 
         return LinearRegression()
-    if case.family == "poisson":
-        from calclearn.linear_model import GeneralizedLinearRegressor
+    if case.family == "ridge":
+        from calclearn.linear_model import Ridge
 
-        return GeneralizedLinearRegressor(loss="poisson", alpha=case.alpha, max_iter=10_000, **parameters)
+        return Ridge(alpha=case.alpha)
+    if case.family == "lasso":
+        from calclearn.linear_model import Lasso
+
+        return Lasso(alpha=case.alpha, fit_intercept=case.fit_intercept, max_iter=MOST, **parameters)
+    if case.family == "lasso-cv":
+        from calclearn.linear_model import LassoCV
+
+        return LassoCV(alphas=100, cv=N_FOLDS, max_iter=MOST, **parameters)
+    if case.family == "poisson":
+        from calclearn.linear_model import PoissonRegressor
+
+        return PoissonRegressor(alpha=case.alpha, max_iter=10_000, **parameters)
     from calclearn.linear_model import LogisticRegression
 
-    return LogisticRegression(C=case.C, fit_intercept=case.fit_intercept, max_iter=10_000, **parameters)
+    return LogisticRegression(
+        C=case.C, fit_intercept=case.fit_intercept, max_iter=10_000, **l1_ratio(case), **parameters
+    )
+
+
+def l1_ratio(case):
+    return {"l1_ratio": 1.0} if case.family == "binary-l1" else {}
 
 
 def least_squares(case, n_rows):
@@ -87,16 +130,35 @@ def least_squares(case, n_rows):
     return LinearRegression()  # its tol is the cut-off of the rank, not an accuracy
 
 
+def ridge(case, n_rows, **parameters):
+    from sklearn.linear_model import Ridge
+
+    return Ridge(alpha=case.alpha, **parameters)
+
+
+def lasso(case, n_rows, **parameters):
+    from sklearn.linear_model import Lasso
+
+    return Lasso(alpha=case.alpha, fit_intercept=case.fit_intercept, max_iter=MOST, **parameters)
+
+
+def lasso_cv(case, n_rows, **parameters):
+    from sklearn.linear_model import LassoCV
+
+    return LassoCV(alphas=100, cv=N_FOLDS, max_iter=MOST, **parameters)
+
+
 def logistic(case, n_rows, solver, **parameters):
     from sklearn.linear_model import LogisticRegression
 
-    max_iter = 1000 if solver.startswith("sag") else 10_000
+    stochastic = solver.startswith("sag") and case.family != "binary-l1"
     return LogisticRegression(
         C=case.C,
         fit_intercept=case.fit_intercept,
         solver=solver,
-        max_iter=max_iter,
+        max_iter=1000 if stochastic else 10_000,
         random_state=0,
+        **l1_ratio(case),
         **parameters,
     )
 
@@ -114,19 +176,50 @@ def onedal(case, n_rows, **parameters):
     daal4py.daalinit(THREADS)
     if case.family == "ols":
         return linear_model.LinearRegression()
+    if case.family == "ridge":
+        return linear_model.Ridge(alpha=case.alpha)
+    if case.family == "lasso":
+        from daal4py.sklearn.linear_model import Lasso
+
+        return Lasso(alpha=case.alpha, fit_intercept=case.fit_intercept, max_iter=MOST, **parameters)
     return linear_model.LogisticRegression(
         C=case.C, fit_intercept=case.fit_intercept, max_iter=10_000, **parameters
     )
 
 
+def skglm(case, n_rows, **parameters):
+    from skglm import Lasso, SparseLogisticRegression
+
+    if case.family == "lasso":
+        return Lasso(alpha=case.alpha, fit_intercept=case.fit_intercept, max_iter=1000, **parameters)
+    return SparseLogisticRegression(
+        alpha=1.0 / (case.C * n_rows), fit_intercept=case.fit_intercept, max_iter=1000, **parameters
+    )
+
+
+def celer(case, n_rows, **parameters):
+    from celer import Lasso, LogisticRegression
+
+    if case.family == "lasso":
+        return Lasso(alpha=case.alpha, fit_intercept=case.fit_intercept, max_iter=1000, **parameters)
+    return LogisticRegression(C=case.C, fit_intercept=case.fit_intercept, max_iter=1000, **parameters)
+
+
 def glum(case, n_rows, **parameters):
     from glum import GeneralizedLinearRegressor
 
-    family, alpha = "poisson", case.alpha
-    if case.family == "binary":
-        family, alpha = "binomial", 1.0 / (case.C * n_rows)
+    family, alpha = {
+        "poisson": ("poisson", case.alpha),
+        "lasso": ("normal", case.alpha),
+        "ridge": ("normal", case.alpha / n_rows),
+    }.get(case.family, ("binomial", 1.0 / (case.C * n_rows)))
     return GeneralizedLinearRegressor(
-        family=family, alpha=alpha, fit_intercept=case.fit_intercept, max_iter=1000, **parameters
+        family=family,
+        alpha=alpha,
+        l1_ratio=float(case.family in ("lasso", "binary-l1")),
+        fit_intercept=case.fit_intercept,
+        max_iter=1000,
+        **parameters,
     )
 
 

@@ -1,14 +1,45 @@
 """What is said of it: ratios ours ÷ peer beside what they must be, as text and as a page of the docs."""
 
+from math import exp, log
+from statistics import mean
+
+from .cases import LASSO_GRID
 from .peers import OURS
 
-# case -> peer (the fastest whose name begins so, among those that reach the objective) -> ratio (must, aim)
-RATIOS = {
-    "ols-tall": {"scikit-learn": (0.15, 0.06), "oneDAL": (1.0, 0.5)},
-    "logistic-tall": {"scikit-learn": (0.6, 0.25), "oneDAL": (0.7, 0.3)},
-    "multinomial": {"scikit-learn": (0.8, 0.3)},
-    "logistic-wide-multi": {"scikit-learn": (1.2, 0.7)},
+SKLEARN, JIT = ("scikit-learn",), ("skglm", "celer")
+
+# The linear family.  what -> keys, and (against, must, aim): the fastest contestant whose name begins like
+# one of `against` among those that reach the objective; over several cases, the geometric mean.
+LINEAR = {
+    "logistic-tall": (["logistic-tall"], [(SKLEARN, 0.5, 0.25), (("oneDAL",), 0.6, 0.3)]),
+    **{
+        f"logistic-benchopt-{penalty}": (
+            [f"logistic-benchopt-{penalty}"],
+            [(SKLEARN, 0.5, 0.25), (("oneDAL",), 0.6, 0.3)],
+        )
+        for penalty in ("1", "0.01")
+    },
+    "multinomial": (["multinomial"], [(SKLEARN, 0.6, 0.25)]),
+    "logistic-wide-multi": (["logistic-wide-multi"], [(SKLEARN, 1.0, 0.5)]),
+    "logistic-csr": (["logistic-csr"], [(SKLEARN, 1.0, 0.5)]),
+    "logistic-l1": (["logistic-l1"], [(("scikit-learn saga",), 0.2, 0.05), (JIT, 1.0, 0.5)]),
+    "poisson": (["poisson"], [(SKLEARN, 0.5, 0.2), (("glum",), 1.0, 0.4)]),
+    "lasso, geometric mean of the grid": (
+        [case.key for case in LASSO_GRID],
+        [(SKLEARN, 0.5, 0.2), (JIT, 0.9, 0.5)],
+    ),
+    "LassoCV, 100 alphas, 10000 × 100": (["lasso-cv-tall"], [(SKLEARN, 0.5, 0.2)]),
+    "LassoCV, 100 alphas, 500 × 5000": (["lasso-cv-wide"], [(SKLEARN, 0.5, 0.2)]),
+    "Ridge, 500k × 100, frame": (["ridge-frame"], [(SKLEARN, 0.7, 0.35)]),
+    "small: LogisticRegression": (["small"], [(("scikit-learn lbfgs",), 1.0, 0.5)]),
+    "small: LinearRegression": (["small-ols"], [(SKLEARN, 1.0, 0.5)]),
+    "small: Ridge": (["small-ridge"], [(SKLEARN, 1.0, 0.5)]),
+    "small: Lasso": (["small-lasso"], [(SKLEARN, 1.0, 0.5)]),
 }
+MEMORY = {"ols-tall": (1.0, 0.2), "logistic-tall": (1.0, 0.2)}  # to scikit-learn's least
+
+# The spine.  Where the linear family promises more of the same ratio, that stands above alone.
+SPINE = {"ols-tall": (["ols-tall"], [(SKLEARN, 0.15, 0.06), (("oneDAL",), 1.0, 0.5)])}
 LOSS_KERNEL = (0.6, 0.45)  # ratio to scikit-learn's compiled loss
 IMPORT = (0.2, 0.05)  # seconds beyond numba and sklearn.linear_model
 FIRST_FIT = {"cached": (0.3, 0.1), "cold": (8.0, 4.0)}  # seconds, Numba's start-up apart where cached
@@ -34,22 +65,70 @@ def verdict(value, must, aim):
     return "aim met" if value <= aim else "met" if value <= must else "MISSED"
 
 
-def ratio(fits, peer):
-    """Return (ours ÷ the fastest such peer, that peer's name); None where either did not reach it."""
-    seconds = {name: row["median"] for name, row in fits.items() if "median" in row}
-    names = [name for name in seconds if name.startswith(peer) and name != OURS]
-    if OURS not in seconds or not names:
-        return None, peer
-    fastest = min(names, key=seconds.get)
-    return seconds[OURS] / seconds[fastest], fastest
+def ratio(fits, against, measure="median"):
+    """Return (ours ÷ the best such peer, that peer's name); None where either did not reach it.
+
+    Where time ran out for all of them, the last fit that did not reach it bounds the ratio from above.
+    """
+    found = {name: row[measure] for name, row in fits.items() if measure in row}
+    names = [name for name in found if name.startswith(against) and name != OURS]
+    late = {
+        f"{name} ({row['note']})": row["first"]
+        for name, row in fits.items()
+        if measure == "median"
+        and name.startswith(against)
+        and row.get("note", "").startswith("not reached in")
+    }
+    if OURS not in found or not (names or late):
+        return None, group(against)
+    if not names:
+        found, names = found | late, late
+    best = min(names, key=found.get)
+    return found[OURS] / found[best], best
 
 
-def targets(results):
-    """Yield (what, against what, value, must, aim) for every number that was promised."""
-    for key, peers in RATIOS.items():
-        for peer, (must, aim) in peers.items():
-            value, name = ratio(results["cases"].get(key, {}).get("fits", {}), peer)
-            yield key, name, value, must, aim
+def group(against):
+    return "best of " * (len(against) > 1) + ", ".join(against)
+
+
+def mean_ratio(results, keys, against):
+    """Return (the geometric mean of the ratios, against whom); cases that no such peer reaches are left out.
+
+    None where a case was not measured, or where we did not reach it ourselves.
+    """
+    fits = [results["cases"].get(key, {}).get("fits", {}) for key in keys]
+    ratios = [ratio(row, against) for row in fits]
+    if len(keys) == 1:
+        return ratios[0]
+    name = group(against)
+    if any("median" not in row.get(OURS, {}) for row in fits):
+        return None, name
+    values = [value for value, _ in ratios if value is not None]
+    if not values:
+        return None, name
+    if len(values) < len(keys):
+        name += f" (reached in {len(values)} of {len(keys)})"
+    return exp(mean(map(log, values))), name
+
+
+def promised(results, promises):
+    """Yield (what, against what, value, must, aim) for every ratio of times that was promised."""
+    for what, (keys, rows) in promises.items():
+        for against, must, aim in rows:
+            value, name = mean_ratio(results, keys, against)
+            yield what, name, value, must, aim
+
+
+def linear(results):
+    yield from promised(results, LINEAR)
+    for key, (must, aim) in MEMORY.items():
+        fits = results["cases"].get(key, {}).get("fits", {})
+        value, name = ratio(fits, SKLEARN, "peak_mib")
+        yield f"peak memory of {key} beyond X", name, value, must, aim
+
+
+def spine(results):
+    yield from promised(results, SPINE)
     for dtype in ("float64", "float32"):
         row = results.get("loss-kernel", {}).get(dtype, {})
         value = row[OURS] / row["scikit-learn"] if OURS in row else None
@@ -60,13 +139,20 @@ def targets(results):
             yield f"first fit, {kind}: {key}", "seconds", rows.get(OURS, {}).get(kind), must, aim
 
 
-def summary(results):
+def promises_table(targets, unit):
     rows = [
-        (what, peer, number(value), must, aim, verdict(value, must, aim))
-        for what, peer, value, must, aim in targets(results)
+        (what, against, number(value), must, aim, verdict(value, must, aim))
+        for what, against, value, must, aim in targets
     ]
-    header = ["case", "against", "ours ÷ peer, or seconds", "must", "aim", ""]
-    return f"{heading(results)}\n\n{table(header, rows)}\n"
+    return table(["case", "against", unit, "must", "aim", ""], rows)
+
+
+def summary(results):
+    return (
+        f"{heading(results)}\n\n## Linear models\n\nOurs ÷ the peer.\n\n"
+        f"{promises_table(linear(results), 'ratio')}\n\n## The spine\n\n"
+        f"{promises_table(spine(results), 'ours ÷ peer, or seconds')}\n"
+    )
 
 
 def section(results, key):

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import fnmatch
 import gc
 import json
 import logging
@@ -31,7 +32,8 @@ SLOW = 10.0  # seconds from which three repeats are enough
 BUDGET = 60.0  # seconds after which no tighter tolerance of a contestant is tried
 FIRST_FITS = ("ols-tall", "small", "multinomial", "poisson")  # with the fewest rows
 PACKAGES = (
-    "numpy", "scipy", "numba", "scikit-learn", "scikit-learn-intelex", "glum", "pandas", "threadpoolctl"
+    "numpy", "scipy", "numba", "scikit-learn", "scikit-learn-intelex", "glum", "skglm", "celer", "pandas",
+    "threadpoolctl",
 )  # fmt: skip
 
 
@@ -93,12 +95,14 @@ def search(contestant, case, X, y, judge, tolerances):
         with fallbacks() as messages, warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
-                (coef, intercept), seconds = timed(contestant.fit, case, X, y, tol)
+                model, seconds = timed(contestant.fit, case, X, y, tol)
+            except NotImplementedError as error:
+                return {"note": f"missing: {str(error)[:80]}"}
             except Exception as error:  # a peer's failure is a result too, and is printed as one
                 return row | {"tol": tol, "note": f"fails: {type(error).__name__}: {str(error)[:80]}"}
         if messages:
             return {"note": "falls back to scikit-learn"}
-        excess, spent = judge.excess(coef, intercept), spent + seconds
+        excess, spent = judge.excess(model), spent + seconds
         row |= {"tol": tol, "excess": excess, "first": seconds}
         if case.tolerance is None or excess <= case.tolerance:
             return tolerances.keep(contestant, judge, row)
@@ -130,6 +134,7 @@ def interleave(calls, repeats):
 def measure(case, options, tolerances):
     """Return all that is reported of one case."""
     X, y = case.make(options.scale)
+    case = case.posed(X, y)
     judge = Judge(case, X, y)
     result = {
         "shape": list(X.shape),
@@ -147,7 +152,7 @@ def measure(case, options, tolerances):
     calls = {name: partial(everybody[name].fit, case, X, y, row["tol"]) for name, row in fits.items()}
     for name, seconds in interleave(calls, options.repeats).items():
         fits[name] |= {"seconds": seconds, "median": median(seconds)}
-    if options.memory:
+    if not sparse.issparse(X) and np.asarray(X).nbytes >= options.memory * 2**20:
         with tempfile.NamedTemporaryFile(dir=RESULTS, suffix=".pickle") as file:
             pickle.dump((X, y), file, protocol=5)
             file.flush()
@@ -157,7 +162,7 @@ def measure(case, options, tolerances):
 
 
 def floors(X, repeats=3):
-    """Return the least seconds of reading X once and, if dense, of its Gram matrix in chunks."""
+    """Return the least seconds of reading X once and, if dense and tall, of its Gram matrix in chunks."""
 
     def read(chunk):
         return chunk @ chunk
@@ -170,7 +175,9 @@ def floors(X, repeats=3):
     else:
         X = np.asarray(X)
         chunks = [X[i : i + 4096] for i in range(0, len(X), 4096)]
-        work = {"read": (read, np.array_split(X.ravel(order="K"), 64)), "gram": (gram, chunks)}
+        work = {"read": (read, np.array_split(X.ravel(order="K"), 64))}
+        if X.shape[0] >= X.shape[1]:
+            work["gram"] = (gram, chunks)
     seconds = {}
     with ThreadPoolExecutor(THREADS) as pool, threadpoolctl.threadpool_limits(1):
         for name, (function, pieces) in work.items():
@@ -244,26 +251,35 @@ def setting(options):
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("cases", nargs="*", metavar="case", help="default: all (see --list)")
+    parser.add_argument(
+        "cases", nargs="*", metavar="case", help="or a pattern, 'lasso-*'; default: all (see --list)"
+    )
     parser.add_argument("--list", action="store_true", help="print the cases and the contestants")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--peers", default="", metavar="REGEX", help="only these beside ourselves")
-    parser.add_argument("--no-memory", dest="memory", action="store_false", help="skip the peak memory")
+    parser.add_argument(
+        "--memory",
+        type=float,
+        default=64.0,
+        metavar="MIB",
+        help="peak memory where a dense X takes this",
+    )
     parser.add_argument("--scale", type=float, default=1.0, help="fewer rows, to try the runner; no results")
     parser.add_argument("--json", type=Path, default=RESULTS / "latest.json", help="read, extended, written")
     parser.add_argument("--page", type=Path, help="write the JSON as a Markdown page, and measure nothing")
     options = parser.parse_args(arguments)
     keys = [*CASES, *EXTRAS]
-    if unknown := set(options.cases) - set(keys):
-        parser.error(f"unknown cases {sorted(unknown)}; --list prints them")
+    if unknown := [case for case in options.cases if not fnmatch.filter(keys, case)]:
+        parser.error(f"unknown cases {unknown}; --list prints them")
     if options.list:
         for case in CASES.values():
-            print(f"{case.key:24}{', '.join(c.name for c in contestants(case))}")
+            print(f"{case.key:32}{', '.join(c.name for c in contestants(case))}")
         print(*EXTRAS, sep="\n")
     elif options.page:
         options.page.write_text(report.page(json.loads(options.json.read_text())))
     else:
-        run(options, [key for key in keys if not options.cases or key in options.cases])
+        patterns = options.cases or ["*"]
+        run(options, [key for key in keys if any(fnmatch.fnmatchcase(key, p) for p in patterns)])
 
 
 def run(options, keys):

@@ -8,10 +8,17 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import calclearn.linear_model
 from calclearn.linear_model import (
+    GammaRegressor,
     GeneralizedLinearRegressor,
     LinearRegression,
     LogisticRegression,
     LogisticRegressionCV,
+    PoissonRegressor,
+    Ridge,
+    RidgeClassifier,
+    RidgeClassifierCV,
+    RidgeCV,
+    TweedieRegressor,
 )
 from calclearn.losses import Huber
 
@@ -35,6 +42,21 @@ ESTIMATORS = [
     GeneralizedLinearRegressor(),
     GeneralizedLinearRegressor(loss=Huber(delta=2.0), alpha=0.1),
     GeneralizedLinearRegressor(loss="log_cosh", solver="newton-cg"),
+    PoissonRegressor(),
+    PoissonRegressor(solver="lbfgs"),
+    GammaRegressor(solver="newton-cholesky"),
+    TweedieRegressor(),
+    TweedieRegressor(power=1.5, alpha=0.1),
+    Ridge(),
+    Ridge(solver="lsqr", tol=1e-12),
+    Ridge(solver="sag", tol=1e-12, max_iter=20_000),
+    Ridge(positive=True),
+    Ridge(positive=True, solver="lbfgs", tol=1e-14),
+    RidgeClassifier(),
+    RidgeCV(),
+    RidgeCV(cv=3),
+    RidgeClassifierCV(),
+    RidgeClassifierCV(cv=3),
 ]
 
 

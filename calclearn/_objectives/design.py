@@ -176,7 +176,7 @@ class Design:
         self.sparse = scipy.sparse.issparse(X)
         if self.sparse:
             X = X.tocsr()
-        elif not (X.flags.c_contiguous or X.flags.f_contiguous):
+        elif X.nbytes <= BLOCK_BYTES or not (X.flags.c_contiguous or X.flags.f_contiguous):
             X = np.ascontiguousarray(X)
         self.X, self.n_threads = X, n_threads
         self.shape, self.dtype = X.shape, X.dtype

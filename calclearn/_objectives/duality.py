@@ -80,7 +80,7 @@ def _dual(objective, penalty, y, raw, weight, scale, u, v):
 
 
 def _without_sum(objective, y, u, weight):
-    """u moved, within the conjugate's domain, until its weighted sum is zero; None where it cannot be.
+    """U moved, within the conjugate's domain, until its weighted sum is zero; None where it cannot be.
 
     The domain is convex and holds 0, so any share of a slope is inside: the larger side is shrunk.  The
     slopes of several classes are moved towards probabilities that are the same for all rows.

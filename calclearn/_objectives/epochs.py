@@ -74,8 +74,8 @@ def _dense_dot(X, i, w):
 
 def _sparse_dot(X, i, w):
     total = 0.0
-    for k in range(X.indptr[i], X.indptr[i + 1]):
-        total += X.data[k] * w[X.indices[k]]
+    for k in range(np.uintp(X.indptr[i]), np.uintp(X.indptr[i + 1])):  # unsigned: no index is from the end
+        total += X.data[k] * w[np.uintp(X.indices[k])]
     return total
 
 
@@ -85,8 +85,8 @@ def _dense_add(X, i, scale, out):
 
 
 def _sparse_add(X, i, scale, out):
-    for k in range(X.indptr[i], X.indptr[i + 1]):
-        out[X.indices[k]] += scale * X.data[k]
+    for k in range(np.uintp(X.indptr[i]), np.uintp(X.indptr[i + 1])):
+        out[np.uintp(X.indices[k])] += scale * X.data[k]
 
 
 def row_dot(X, i, w):

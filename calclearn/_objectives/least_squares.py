@@ -12,6 +12,7 @@ Derivation: docs/derivations/linear-models.md.
 """
 
 import contextlib
+import copy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +27,7 @@ from .design import Design
 WEAKEST = 1e-9  # reciprocal condition of the equilibrated Gram matrix below which QR takes over
 REFINEMENTS = 4
 SAMPLE = 1024  # rows that tell roughly where a column's centre is
+EPS = 4 * float(np.finfo(np.float64).eps)
 SMALL = 500  # columns for whose factorisations one BLAS thread is the fastest
 DENSE_COLUMNS = 4000  # a sparse X with more has no Gram matrix made of it
 
@@ -113,6 +115,15 @@ class _CentredRows:
         if Y.dtype != np.float64 or self.y_shift.any():
             Y = np.subtract(Y, self.y_shift, dtype=np.float64)
         return Z, Y
+
+    def only(self, columns):
+        """The same rows, once gathered, with some of the targets alone."""
+        rows = copy.copy(self)
+        rows.Y, rows.K = self.Y[:, columns], len(columns)
+        for name in ("y_shift", "y_mean", "y_squares"):
+            setattr(rows, name, getattr(self, name)[columns])
+        rows.cross = self.cross[:, columns]
+        return rows
 
     def weights(self, block):
         return None if self.weight is None else self.weight[block.start : block.stop, None]
@@ -211,7 +222,7 @@ class _CentredRows:
         return LeastSquares(coef=W.T.copy(), intercept=intercept, **facts)
 
 
-def _by_gram(rows: _CentredRows, l2: float) -> LeastSquares | None:
+def _by_gram(rows: _CentredRows, l2: float, *, singular=True) -> LeastSquares | None:
     """Cholesky on the equilibrated Gram matrix, refined; None where that is too weak."""
     G = rows.gram.copy()
     G[np.diag_indices(rows.p)] += l2
@@ -247,14 +258,21 @@ def _by_gram(rows: _CentredRows, l2: float) -> LeastSquares | None:
         squares, gradient, _ = rows.gradient(W)
         gradient = gradient + l2 * W
         step = solve(gradient)
-    singular = scipy.linalg.svdvals(np.triu(factor) * scale) if rows.p else np.zeros(0)
+    values = np.zeros(0)
+    if singular and rows.p:
+        values = scipy.linalg.svdvals(np.triu(factor) * scale)
+    excess = np.maximum(np.einsum("ij,ij->j", gradient, step), 0.0)
+    # the gradient itself is known up to rounding; the least curvature says what that may hide
+    lengths = np.sqrt(np.maximum(rows.squares, 0.0))
+    rounding = EPS * (np.sqrt(np.maximum(rows.y_squares, 0.0)) + lengths @ np.abs(W))
+    hidden = rows.p * rounding**2 / (reciprocal * norm) if rows.p else np.zeros(rows.K)
     return rows.solution(
         W,
         rank=rows.p,
-        singular=singular,
+        singular=values if singular else None,
         residual=float(squares.sum()),
         gradient=gradient.T,
-        excess=0.5 * float(np.einsum("ij,ij->", gradient, step)),
+        excess=0.5 * float(((np.sqrt(excess) + np.sqrt(hidden)) ** 2).sum()),
         n_refinements=steps,
         details=rows.details(1.0 / reciprocal, rows.p, gradient),
     )
@@ -268,7 +286,9 @@ def _by_qr(rows: _CentredRows, l2: float) -> LeastSquares:
     diagonal = np.abs(np.diag(T))
     tolerance = max(rows.n, rows.p) * np.finfo(rows.X.dtype).eps * diagonal.max(initial=0.0)
     n_rows = rows.n if rows.weight is None else int(np.count_nonzero(rows.weight))
-    rank = min(int((diagonal > tolerance).sum()), n_rows - rows.intercept)  # centring costs one
+    rank = int((diagonal > tolerance).sum())
+    if not l2:
+        rank = min(rank, n_rows - rows.intercept)  # centring costs one
     W = _least_norm(T[:rank], pivot, scale, Q[:, :rank].T @ B)
     squares, gradient, _ = rows.gradient(W)
     gradient = gradient + l2 * W

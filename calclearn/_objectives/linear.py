@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 from scipy.linalg.lapack import dtrtrs
 
+from .._runtime.jit import readonly
 from ..losses import pointwise
+from . import fused
 from .design import Design
 
 GRAM_COLUMNS = 300  # the most for which a Gram matrix is worth its cost as a preconditioner
@@ -126,7 +128,9 @@ class LinearObjective:
         self.convex = bool(loss.convex)
         self.noise = (64 if self.design.dtype == np.float64 else 4) * float(np.finfo(self.design.dtype).eps)
         self.size = (self.p + self.intercept) * (n_outputs or 1)
-        self._last: tuple[Any, ...] = (None, None)  # (x, raw): solvers ask for H where they asked for g
+        self._fused = offset is None and fused.fits(self.design, n_outputs)
+        # (x, raw, H of the losses where it came along): solvers ask for H where they asked for g
+        self._last: tuple[Any, ...] = (None, None, None)
 
     @property
     def kinked(self):
@@ -213,7 +217,7 @@ class LinearObjective:
             return [total]
 
         total = self.design.reduce(part)[0]
-        self._last = (x.copy(), raw)
+        self._last = (x.copy(), raw, None)
         return total * self.factor + self._penalty(x)
 
     def penalised_value(self, x):
@@ -227,6 +231,12 @@ class LinearObjective:
     def value_gradient(self, x):
         """F and its gradient, in one pass over X."""
         coef, intercept = self._typed(x)
+        if self._fused:
+            weight = None if self.weight is None else readonly(self.weight)
+            rows = readonly(self.design.X), readonly(self.y), weight
+            value, gradient, H, raw = fused.derivatives(self.loss, *rows, readonly(coef), intercept)
+            self._last = (x.copy(), raw, H)
+            return value * self.factor + self._penalty(x), self._finish_gradient(gradient[None], x)
         raw = self._fresh_raw()
 
         def part(blocks):
@@ -240,7 +250,7 @@ class LinearObjective:
             return [value, gradient]
 
         value, gradient = self.design.reduce(part)
-        self._last = (x.copy(), raw)
+        self._last = (x.copy(), raw, None)
         return value * self.factor + self._penalty(x), self._finish_gradient(gradient, x)
 
     def value_gradient_from(self, x, raw):
@@ -250,7 +260,7 @@ class LinearObjective:
         gradient = np.zeros((self.n_outputs or 1, self.p + 1))
         gradient[:, : self.p] = self.design.transposed_times(g).T
         gradient[:, self.p] = self._column_sums(g)
-        self._last = (x.copy(), raw)
+        self._last = (x.copy(), raw, None)
         return self._sum(v) * self.factor + self._penalty(x), self._finish_gradient(gradient, x)
 
     def hessian(self, x):
@@ -260,6 +270,8 @@ class LinearObjective:
         loss in raws k and m.
         """
         raw, p, K = self.raw(x), self.p, self.n_outputs or 1
+        if self._last[2] is not None:
+            return self._finish_hessian(self._last[2].reshape(K, p + 1, K, p + 1))
 
         def part(blocks):
             total = np.zeros((K, p + 1, K, p + 1))
@@ -271,16 +283,20 @@ class LinearObjective:
                     total[k, p, m, p] += self._sum(h)
             return [total]
 
-        H = self.design.reduce(part, (K * (p + 1)) ** 2)[0] * self.factor
-        diagonal = np.arange(p)
+        H = self.design.reduce(part, (K * (p + 1)) ** 2)[0]
         for k in range(K):
             for m in range(k + 1):
                 H[k, :p, m, p] = H[k, p, m, :p]
                 H[m, :, k, :] = H[k, :, m, :]
-            H[k, diagonal, k, diagonal] += self.l2
-            H[k, p, k, p] += self.l2_intercept
-        keep = p + self.intercept
-        return H[:, :keep, :, :keep].reshape(self.size, self.size)
+        return self._finish_hessian(H)
+
+    def _finish_hessian(self, total):
+        K, p, keep = len(total), self.p, self.p + self.intercept
+        H = (total * self.factor)[:, :keep, :, :keep].reshape(self.size, self.size)
+        penalty = np.full((K, keep), self.l2)
+        penalty[:, p:] = self.l2_intercept
+        H.flat[:: self.size + 1] += penalty.ravel()
+        return H
 
     def minimise_intercept(self, x):
         """`x` with the free intercepts at their best for its coefficients; no pass over X.
@@ -363,7 +379,7 @@ class LinearObjective:
             raw = self.design.times(coef.T) + intercept
             if self.offset is not None:
                 raw += self.offset if self.n_outputs is None else self.offset[:, None]
-            self._last = (x.copy(), raw)
+            self._last = (x.copy(), raw, None)
         return self._last[1]
 
     # ------------------------------------------------------------------------------------------ parts

@@ -20,8 +20,10 @@ from scipy.linalg.lapack import dposv
 
 from .._runtime.jit import kernel
 
-SWEEPS = 8  # of coordinate descent between two looks at the support
-WALKS = 4  # pieces of such a walk, each of which drops a coordinate: more than a few, and sweeps are cheaper
+SWEEPS = 32  # of coordinate descent, at most, between two looks at the support ...
+STEADY = 2  # ... which comes as soon as so many in turn have changed no sign
+WALKS = 32  # times that one Newton phase may drop coordinates
+WEAKEST = 1e-10  # added to the curvature, in units of the largest, where there may be none
 
 
 class Minimum(NamedTuple):
@@ -33,7 +35,9 @@ class Minimum(NamedTuple):
     n_sweeps: int
 
 
-def minimise_quadratic(Q, c, l1, start=None, *, positive=None, tol=1e-10, max_sweeps=10_000) -> Minimum:
+def minimise_quadratic(
+    Q, c, l1, start=None, *, positive=None, tol=1e-10, max_sweeps=10_000, rng=None
+) -> Minimum:
     """Minimise q until no coordinate violates its optimality condition by more than `tol`.
 
     Parameters
@@ -48,6 +52,8 @@ def minimise_quadratic(Q, c, l1, start=None, *, positive=None, tol=1e-10, max_sw
     tol : float
         In units of the gradient.
     max_sweeps : int
+    rng : RandomState or Generator, optional
+        Shuffles the coordinates anew for each sweep; they are taken in turn without.
 
     Returns
     -------
@@ -57,9 +63,12 @@ def minimise_quadratic(Q, c, l1, start=None, *, positive=None, tol=1e-10, max_sw
     w = np.zeros(p) if start is None else np.array(start, np.float64)
     positive = np.zeros(p, bool) if positive is None else positive
     gradient = Q @ w - c
+    order = np.arange(p)[None, :]
     done = 0
     while True:
-        swept, settled = _sweep(Q, l1, positive, w, gradient, tol, min(SWEEPS, max_sweeps - done))
+        if rng is not None:
+            order = np.array([rng.permutation(p) for _ in range(SWEEPS)])
+        swept, settled = _sweep(Q, l1, positive, w, gradient, tol, min(SWEEPS, max_sweeps - done), order)
         done += swept
         if settled or done >= max_sweeps:
             break
@@ -92,12 +101,16 @@ def kkt_violation(gradient, w, l1, positive=None) -> float:
 
 
 @kernel
-def _sweep(Q, l1, positive, w, gradient, tol, n_sweeps):
-    """Cyclic coordinate descent in place; `(sweeps, whether the last one found nothing above tol)`."""
+def _sweep(Q, l1, positive, w, gradient, tol, n_sweeps, order):
+    """Coordinate descent in place; `(sweeps, whether the last one found nothing above tol)`.
+
+    The rows of `order` say in which order each sweep takes the coordinates, the first one again after the last.
+    """
     p = len(w)
+    steady = 0
     for sweep in range(n_sweeps):
-        worst = 0.0
-        for j in range(p):
+        worst, changes = 0.0, 0
+        for j in order[sweep % len(order)]:
             curvature, old, slope = Q[j, j], w[j], gradient[j]
             up, down = slope + l1[j], slope - l1[j]  # of the penalised function to the right and the left
             if old > 0.0:
@@ -119,11 +132,15 @@ def _sweep(Q, l1, positive, w, gradient, tol, n_sweeps):
             step = new - old
             if step != 0.0:
                 w[j] = new
+                changes += old * new <= 0.0
                 row = Q[j]
                 for k in range(p):
                     gradient[k] += step * row[k]
         if worst <= tol:
             return sweep + 1, True
+        steady = 0 if changes else steady + 1
+        if steady == STEADY:
+            return sweep + 1, False
     return n_sweeps, False
 
 
@@ -131,7 +148,7 @@ def _newton_on_the_support(Q, c, l1, positive, w) -> bool:
     """Walk from `w`, in place, to the optimum on its support, dropping what vanishes on the way.
 
     Each piece of the walk lies in one orthant, where q is a quadratic: it cannot rise.  False, and `w` as
-    it was where the support is empty or its matrix singular.
+    it was, where the support is empty.
     """
     for walk in range(WALKS):
         support = np.flatnonzero((w != 0) | ((l1 == 0) & ~positive))
@@ -139,17 +156,24 @@ def _newton_on_the_support(Q, c, l1, positive, w) -> bool:
             return walk > 0
         signs = np.sign(w[support])
         right = c[support] - signs * l1[support]
-        target, info = dposv(Q[np.ix_(support, support)], right)[1:]
+        block = Q[np.ix_(support, support)]
+        here = w[support]
+        target, info = dposv(block, right)[1:]
+        if info:  # dependent columns: a proximal step, long where there is no curvature
+            damped = block + WEAKEST * np.diag(block).max() * np.eye(len(block))
+            step, info = dposv(damped, right - block @ here)[1:]
+            target = here + step
         if info or not np.isfinite(target).all():
             return walk > 0
         crosses = (signs * target < 0) & ((l1[support] > 0) | positive[support])
         if not crosses.any():
             w[support] = target
             return True
-        here = w[support]
         share = here[crosses] / (here[crosses] - target[crosses])
         first = share.min()
         moved = here + first * (target - here)
         moved[np.flatnonzero(crosses)[share <= first]] = 0.0
-        w[support] = moved
+        clipped = np.where(crosses, 0.0, target)  # drops many at once, where that is as good
+        better = 0.5 * (clipped @ block @ clipped - moved @ block @ moved) <= right @ (clipped - moved)
+        w[support] = clipped if better else moved
     return True

@@ -33,6 +33,7 @@ section 4 for the table, the exact penalty and the deferred steps; Defazio, Bach
 (2014), *SAGA*, equations (1) and (2).
 """
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -79,56 +80,55 @@ class Walk(NamedTuple):
 
 
 @kernel
-def _passed_zero(v, average, since, times, l1):
-    """The end of deferred steps in which `v >= 0` passes zero, since `average > l1`."""
-    last = len(times) - 1
+def deferred(v, average, since, t, l1, times):
+    """Where the steps from `since` to `t` lead a coefficient of constant average gradient: see the module."""
+    end = v - (t - since) * (average + math.copysign(l1, v))
+    if end * v > 0.0 or l1 == 0.0:
+        return end
+    return _to_zero(v, average, since, l1, times)
+
+
+@kernel
+def _to_zero(v, average, since, l1, times):
+    """The same where v reaches zero on the way, or starts there; `times` ends with `t`."""
+    sign = 1.0 if v > 0.0 or (v == 0.0 and average < 0.0) else -1.0
+    v, average, last = sign * v, sign * average, len(times) - 1
+    if v == 0.0:
+        return sign * max(-(times[last] - since) * (average + l1), 0.0)
+    if average <= l1:
+        return 0.0
     k = min(np.searchsorted(times, since + v / (average + l1), side="right"), last)
-    tau = times[k] - times[k - 1]
     v -= (times[k - 1] - since) * (average + l1)
-    return min(v - tau * (average - l1), 0.0) - (times[last] - times[k]) * (average - l1)
+    v = min(v - (times[k] - times[k - 1]) * (average - l1), 0.0)
+    return sign * (v - (times[last] - times[k]) * (average - l1))
 
 
-def _read_dense(X, i, l1, times, now, columns, raw):
+def _read_dense(X, i, l1, times, columns, raw):
     for k in range(raw.shape[0]):
         raw[k] = row_dot(X, i, columns[0, k])
 
 
-def _read_sparse(X, i, l1, times, now, columns, raw):
-    K, t = raw.shape[0], times[now]
+def _read_sparse(X, i, l1, times, columns, raw):
+    K, t = raw.shape[0], times[-1]
     raw[:] = 0.0
-    for e in range(X.indptr[i], X.indptr[i + 1]):
-        j, entry = X.indices[e], X.data[e]
+    for e in range(np.uintp(X.indptr[i]), np.uintp(X.indptr[i + 1])):
+        j, entry = np.uintp(X.indices[e]), X.data[e]
         since = columns[j, 2 * K]
         for k in range(K):
-            v, average = columns[j, k], columns[j, K + k]
-            if l1 == 0.0:
-                v -= (t - since) * average
-            else:
-                v = deferred(v, average, since, times, now, l1)
+            v = deferred(columns[j, k], columns[j, K + k], since, t, l1, times)
             columns[j, k] = v
             raw[k] += entry * v
         columns[j, 2 * K] = t
 
 
-@kernel
-def deferred(v, average, since, times, now, l1):
-    """Where the steps since `since` lead a coefficient of constant average gradient: see the module."""
-    sign = 1.0 if v > 0.0 or (v == 0.0 and average < 0.0) else -1.0
-    v, average = sign * v, sign * average
-    end = v - (times[now] - since) * (average + l1)
-    if end < 0.0:
-        end = 0.0 if average <= l1 else _passed_zero(v, average, since, times[: now + 1], l1)
-    return sign * end
-
-
-def read_row(X, i, l1, times, now, columns, raw):
+def read_row(X, i, l1, times, columns, raw):
     """Write row `i` of X times v to `raw`, after the steps that its columns have not taken yet."""
     dense = isinstance(X, np.ndarray)
-    (_read_dense if dense else _read_sparse)(X, i, l1, times, now, columns, raw)
+    (_read_dense if dense else _read_sparse)(X, i, l1, times, columns, raw)
 
 
 @overload(read_row)
-def _(X, i, l1, times, now, columns, raw):
+def _(X, i, l1, times, columns, raw):
     return _read_dense if isinstance(X, types.Array) else _read_sparse
 
 
@@ -153,8 +153,8 @@ def _move_sparse(problem, i, change, scale, columns):
     X, share, K = problem.X, problem.share, change.shape[0]
     scale *= problem.decay
     length = problem.step / scale * problem.correction
-    for e in range(X.indptr[i], X.indptr[i + 1]):
-        j, entry = X.indices[e], X.data[e]
+    for e in range(np.uintp(X.indptr[i]), np.uintp(X.indptr[i + 1])):
+        j, entry = np.uintp(X.indices[e]), X.data[e]
         for k in range(K):
             part = change[k] * entry
             columns[j, K + k] += share * part
@@ -173,27 +173,27 @@ def _(problem, i, change, scale, columns):
     return _move_dense if isinstance(problem.types[0], types.Array) else _move_sparse
 
 
-def _settle_dense(X, l1, scale, times, now, columns):
+def _settle_dense(X, l1, scale, times, columns):
     pass
 
 
-def _settle_sparse(X, l1, scale, times, now, columns):
-    K = columns.shape[1] // 2
+def _settle_sparse(X, l1, scale, times, columns):
+    K, t = columns.shape[1] // 2, times[-1]
     for j in range(columns.shape[0]):
         for k in range(K):
-            v, average = columns[j, k], columns[j, K + k]
-            columns[j, k] = scale * deferred(v, average, columns[j, 2 * K], times, now, l1)
+            end = deferred(columns[j, k], columns[j, K + k], columns[j, 2 * K], t, l1, times)
+            columns[j, k] = scale * end
         columns[j, 2 * K] = 0.0
 
 
-def settle(X, l1, scale, times, now, columns):
+def settle(X, l1, scale, times, columns):
     """Take the steps of all columns, and write out the coefficients."""
     dense = isinstance(X, np.ndarray)
-    (_settle_dense if dense else _settle_sparse)(X, l1, scale, times, now, columns)
+    (_settle_dense if dense else _settle_sparse)(X, l1, scale, times, columns)
 
 
 @overload(settle)
-def _(X, l1, scale, times, now, columns):
+def _(X, l1, scale, times, columns):
     return _settle_dense if isinstance(X, types.Array) else _settle_sparse
 
 
@@ -227,7 +227,7 @@ def _walk(loss, problem, walk, order, second):
     raw, slope = np.empty(K), np.empty(K)
     times, scale, now = np.zeros(len(order) + 1), 1.0, 0  # times[k] is t after k steps
     for i in order:
-        read_row(X, i, l1, times, now, columns, raw)
+        read_row(X, i, l1, times[: now + 1], columns, raw)
         shift = offset[i] if len(offset) else 0.0
         for k in range(K):
             raw[k] = scale * raw[k] + intercept[0, k] + shift
@@ -243,9 +243,9 @@ def _walk(loss, problem, walk, order, second):
         times[now + 1] = times[now] + step / scale
         now += 1
         if scale < SMALLEST_SCALE:
-            settle(X, l1, scale, times, now, columns)
+            settle(X, l1, scale, times[: now + 1], columns)
             scale, now = 1.0, 0
-    settle(X, l1, scale, times, now, columns)
+    settle(X, l1, scale, times[: now + 1], columns)
 
 
 # ------------------------------------------------------------------------------------------- the epochs

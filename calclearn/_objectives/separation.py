@@ -52,7 +52,9 @@ def separated(objective: LinearObjective, x) -> bool:
         return True
     if not np.abs(raw).max(initial=0.0) > LARGE:
         return False
-    direction = _newton_step(objective, x) if objective.size <= NEWTON_SIZE and not objective.positive else None
+    direction = (
+        _newton_step(objective, x) if objective.size <= NEWTON_SIZE and not objective.positive else None
+    )
     if direction is not None and sides.proved_by(_raw_of(objective, direction), STEP):
         return True
     return objective.n * objective.size <= PROGRAM_SIZE and _program(objective, sides)

@@ -313,9 +313,10 @@ class _Pool:
 
 
 class _Thread(threading.local):
-    """Whether the current thread is inside `run`: what it runs in turn stays in it."""
+    """Whether the current thread is inside `run`: what it runs in turn stays in it; its limit of BLAS."""
 
     busy = False
+    blas_limit: float = math.inf
 
 
 # --------------------------------------------------------------------------------------------------- BLAS
@@ -343,13 +344,20 @@ def blas_threads(limit: int):
     """
     if limit < 1:
         raise ValueError(f"limit must be at least 1, got {limit}")
+    if _thread.blas_limit <= limit and len(sys.modules) == _blas.n_modules:
+        yield  # nested: nothing to change
+        return
     user = (threading.get_ident(), object())
     own: list[tuple[Any, int]] = []
     try:
         for library in _blas.enter(user, limit):
             own.append((library, library.get_num_threads()))
             _set_threads(library, min(limit, own[-1][1]))
-        yield
+        outer, _thread.blas_limit = _thread.blas_limit, limit
+        try:
+            yield
+        finally:
+            _thread.blas_limit = outer
     finally:
         try:
             _blas.leave(user, own)

@@ -1,8 +1,30 @@
 """Linear models: a loss of X w + b, a penalty, and how far from the optimum a fit stopped."""
 
+from ._elastic_net import ElasticNet, Lasso
+from ._elastic_net_cv import ElasticNetCV, LassoCV
 from ._generalized import GeneralizedLinearRegressor
 from ._least_squares import LinearRegression
 from ._logistic import LogisticRegression
 from ._logistic_cv import LogisticRegressionCV
+from ._ridge import Ridge, RidgeClassifier, ridge_regression
+from ._ridge_cv import RidgeClassifierCV, RidgeCV
+from ._tweedie import GammaRegressor, PoissonRegressor, TweedieRegressor
 
-__all__ = ["GeneralizedLinearRegressor", "LinearRegression", "LogisticRegression", "LogisticRegressionCV"]
+__all__ = [
+    "ElasticNet",
+    "ElasticNetCV",
+    "GammaRegressor",
+    "GeneralizedLinearRegressor",
+    "Lasso",
+    "LassoCV",
+    "LinearRegression",
+    "LogisticRegression",
+    "LogisticRegressionCV",
+    "PoissonRegressor",
+    "Ridge",
+    "RidgeCV",
+    "RidgeClassifier",
+    "RidgeClassifierCV",
+    "TweedieRegressor",
+    "ridge_regression",
+]

@@ -4,7 +4,7 @@ from .._runtime.formulas import FormulaError
 from . import pointwise
 from ._check import LossReport, check_loss
 from ._contract import Loss, get_loss, loss
-from ._counts import Gamma, Poisson, Tweedie
+from ._counts import Gamma, Poisson, Tweedie, TweedieIdentity
 from ._insensitive import EpsilonInsensitive, SquaredEpsilonInsensitive
 from ._logistic import LogLoss
 from ._margins import Exponential, Hinge, SquaredHinge
@@ -31,6 +31,7 @@ __all__ = [
     "SquaredError",
     "SquaredHinge",
     "Tweedie",
+    "TweedieIdentity",
     "check_loss",
     "get_loss",
     "loss",

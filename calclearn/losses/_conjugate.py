@@ -37,7 +37,7 @@ def conjugate(loss, y, u, near):
 
 
 def negative_entropy(p):
-    """p log p, its limit 0 at 0, and infinity where p is negative."""
+    """P log p, its limit 0 at 0, and infinity where p is negative."""
     return np.where(p > 0, p * np.log(np.where(p > 0, p, 1.0)), np.where(p < 0, np.inf, 0.0))
 
 

@@ -1,6 +1,7 @@
-"""Deviances with a log link: counts, sizes, sums of both.
+"""Deviances of counts, sizes, sums of both.
 
-All raw predictions are logarithms of means.  Derivation: docs/derivations/losses.md, equations (24) to (31).
+Raw predictions are logarithms of means, but for `TweedieIdentity`, where they are the means.
+Derivation: docs/derivations/losses.md, equations (24) to (31).
 """
 
 from typing import ClassVar
@@ -10,7 +11,7 @@ import numpy as np
 from ._conjugate import negative_entropy
 from ._contract import loss
 from ._exponential import exp
-from ._minimiser import log_of_mean
+from ._minimiser import log_of_mean, weighted_mean
 
 
 @loss("poisson")
@@ -39,7 +40,7 @@ class Poisson:
         return log_of_mean(y, weight)
 
     def conjugate(self, y, u):
-        """sup of u f - loss over all f, element by element."""
+        """Sup of u f - loss over all f, element by element."""
         return negative_entropy(y + u) - (y + u)
 
 
@@ -69,7 +70,7 @@ class Gamma:
         return log_of_mean(y, weight)
 
     def conjugate(self, y, u):
-        """sup of u f - loss over all f, element by element."""
+        """Sup of u f - loss over all f, element by element."""
         return negative_entropy(1.0 - u) - (1.0 - u) * (1.0 + np.log(y))
 
 
@@ -135,3 +136,45 @@ class Tweedie:
     def minimiser(self, y, weight=None):
         """The logarithm of the weighted mean; about -33.7 where that is not positive."""
         return log_of_mean(y, weight)
+
+
+@loss("tweedie_identity")
+class TweedieIdentity:
+    r"""Half the Tweedie deviance with the mean itself as raw prediction, less what depends on `y` only.
+
+    .. math:: \ell(y, f) = \frac{f^{2-p}}{2 - p} - y \frac{f^{1-p}}{1 - p}
+
+    and its limits :math:`f - y\log f` at :math:`p = 1` and :math:`\log f + y/f` at :math:`p = 2`; infinite
+    for :math:`f \le 0`, but for :math:`p = 0`, where it is the squared error.  Convex for the powers 0 and 1
+    only.
+
+    Parameters
+    ----------
+    power : float, default=1.0
+        As in :class:`Tweedie`.
+    """
+
+    power: float = 1.0
+    domain: ClassVar[str] = "nonnegative"  # the default power's; __post_init__ sets the instance's
+    convex: ClassVar[bool] = True
+
+    def __post_init__(self):
+        object.__setattr__(self, "domain", Tweedie(self.power).domain)
+        object.__setattr__(self, "convex", self.power in (0.0, 1.0))
+
+    def value(self, y, raw):
+        if self.power == 0.0:
+            return 0.5 * (raw - y) * (raw - y)
+        mean = np.where(raw > 0.0, raw, 1.0)
+        if self.power == 1.0:
+            inside = mean - y * np.log(mean)
+        elif self.power == 2.0:
+            inside = np.log(mean) + y / mean
+        else:
+            p = self.power
+            inside = mean ** (1.0 - p) * (mean / (2.0 - p) - y / (1.0 - p))
+        return np.where(raw > 0.0, inside, np.inf)
+
+    def minimiser(self, y, weight=None):
+        """The weighted mean."""
+        return weighted_mean(y, weight)

@@ -45,7 +45,7 @@ class EpsilonInsensitive:
         return weighted_quantile(kinks, None if weight is None else np.tile(weight, 2), 0.5)
 
     def conjugate(self, y, u):
-        """sup of u f - loss over all f, element by element."""
+        """Sup of u f - loss over all f, element by element."""
         return within(np.abs(u) <= 1.0, u * y + self.epsilon * np.abs(u))
 
 
@@ -77,7 +77,7 @@ class SquaredEpsilonInsensitive:
         return excess, np.where(abs(e) >= self.epsilon, 1.0, 0.0)  # (14)
 
     def conjugate(self, y, u):
-        """sup of u f - loss over all f, element by element."""
+        """Sup of u f - loss over all f, element by element."""
         return u * y + self.epsilon * np.abs(u) + 0.5 * u * u
 
 

@@ -53,5 +53,5 @@ class LogLoss:
         return finite_logit(weighted_mean(y, weight))
 
     def conjugate(self, y, u):
-        """sup of u f - loss over all f, element by element."""
+        """Sup of u f - loss over all f, element by element."""
         return negative_entropy(y + u) + negative_entropy((1.0 - y) - u)

@@ -40,7 +40,7 @@ class Exponential:
         return 0.5 * finite_logit(0.5 + 0.5 * weighted_mean(y, weight))
 
     def conjugate(self, y, u):
-        """sup of u f - loss over all f, element by element."""
+        """Sup of u f - loss over all f, element by element."""
         return negative_entropy(-y * u) + y * u
 
 
@@ -69,7 +69,7 @@ class Hinge:
         return float(np.sign(weighted_mean(y, weight)))
 
     def conjugate(self, y, u):
-        """sup of u f - loss over all f, element by element."""
+        """Sup of u f - loss over all f, element by element."""
         return within((y * u <= 0.0) & (y * u >= -1.0), y * u)
 
 
@@ -96,5 +96,5 @@ class SquaredHinge:
         return weighted_mean(y, weight)
 
     def conjugate(self, y, u):
-        """sup of u f - loss over all f, element by element."""
+        """Sup of u f - loss over all f, element by element."""
         return within(y * u <= 0.0, y * u + 0.5 * u * u)

@@ -110,7 +110,7 @@ class MultinomialLogLoss(Loss):
         return np.log(shares) - np.log(shares).mean()
 
     def conjugate(self, y, u):
-        """sup of u·f - loss over all rows f, for u of shape (n, K); shape (n,)."""
+        """Sup of u·f - loss over all rows f, for u of shape (n, K); shape (n,)."""
         p = u.copy()
         p[np.arange(len(y)), y.astype(np.intp)] += 1.0
         return negative_entropy(p).sum(axis=1)  # rows of u add up to zero

@@ -31,7 +31,7 @@ class AbsoluteError:
         return weighted_quantile(y, weight, 0.5)
 
     def conjugate(self, y, u):
-        """sup of u f - loss over all f, element by element."""
+        """Sup of u f - loss over all f, element by element."""
         return within(np.abs(u) <= 1.0, u * y)
 
 
@@ -73,7 +73,7 @@ class Quantile:
         return weighted_quantile(y, weight, self.quantile)
 
     def conjugate(self, y, u):
-        """sup of u f - loss over all f, element by element."""
+        """Sup of u f - loss over all f, element by element."""
         return within((u >= -self.quantile) & (u <= 1.0 - self.quantile), u * y)
 
 
@@ -115,7 +115,7 @@ class Huber:
         return gradient, np.where(abs(e) <= self.delta, 1.0, 0.0)  # (8)
 
     def conjugate(self, y, u):
-        """sup of u f - loss over all f, element by element."""
+        """Sup of u f - loss over all f, element by element."""
         return within(np.abs(u) <= self.delta, u * y + 0.5 * u * u)
 
 
@@ -155,5 +155,5 @@ class LogCosh:
         return np.tanh(e), 4.0 * decay / (self.scale * (1.0 + decay) ** 2)  # (10)
 
     def conjugate(self, y, u):
-        """sup of u f - loss over all f, element by element."""
+        """Sup of u f - loss over all f, element by element."""
         return u * y + 0.5 * self.scale * (negative_entropy(1.0 + u) + negative_entropy(1.0 - u))

@@ -30,5 +30,5 @@ class SquaredError:
         return weighted_mean(y, weight)
 
     def conjugate(self, y, u):
-        """sup of u f - loss over all f, element by element."""
+        """Sup of u f - loss over all f, element by element."""
         return u * y + 0.5 * u * u

@@ -289,7 +289,8 @@ class _Dense:
 
     def _cholesky(self, shift):
         scaled = self._scaled_hessian()
-        scaled[np.diag_indices_from(scaled)] += shift
+        if shift:
+            scaled.T.flat[:: len(scaled) + 1] += shift  # its diagonal
         factor, info = dpotrf(scaled, lower=1, clean=0, overwrite_a=1)
         return factor if info == 0 else None
 

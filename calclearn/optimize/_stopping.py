@@ -24,8 +24,9 @@ NOT_FINITE = "not finite"
 CALLBACK = "stopped by the callback"
 DIRECT = "solved directly"
 KINK = "at a kink"
+GAP = "duality gap within tol"
 
-CONVERGED = frozenset({GRADIENT, ROUNDING, STALLED, STEP, DIRECT})
+CONVERGED = frozenset({GRADIENT, ROUNDING, STALLED, STEP, DIRECT, GAP})
 SENTENCES = {
     GRADIENT: "Every component of the gradient is at most tol.",
     ROUNDING: "The full Newton step promises less than the rounding error of the objective; "
@@ -43,6 +44,7 @@ SENTENCES = {
     CALLBACK: "A callback asked to stop.",
     KINK: "The loss has kinks and no curvature: gradients do not tell how far the minimum is, "
     "and no step along them lowers the objective further.",
+    GAP: "The duality gap, and with it the distance to the minimum, is within tol.",
     DIRECT: "A factorisation solved the problem; nothing was iterated.",
 }
 

@@ -8,11 +8,8 @@ import scipy.sparse
 from calclearn._objectives.duality import primal_dual
 from calclearn._objectives.linear import LinearObjective
 from calclearn._objectives.proximal import ProximalNewton
-from calclearn.losses import Huber, LogCosh, Loss, SquaredHinge, Tweedie, get_loss, loss
-from calclearn.losses._conjugate import _by_tangents, conjugate
+from calclearn.losses import get_loss
 from calclearn.losses._contract import REGISTRY
-
-from ..losses.table import CONVEX, TARGETS
 
 
 @pytest.fixture(autouse=True)

@@ -5,6 +5,7 @@ import pytest
 import scipy.sparse
 from numpy.testing import assert_allclose
 
+from calclearn._objectives import fused
 from calclearn._objectives.design import Design
 from calclearn._objectives.linear import LinearObjective
 from calclearn._objectives.reduction import FewerColumns, fewer_rows
@@ -191,3 +192,19 @@ def test_x_is_not_written_to(rng):
     objective = LinearObjective(LogLoss(), X, y, weight)
     objective.hessian(objective.value_gradient(np.zeros(8))[1])
     assert (before == X).all()
+
+
+@pytest.mark.parametrize("intercept", [True, False])
+@pytest.mark.parametrize("weighted", [True, False])
+def test_the_loop_over_a_small_problem_agrees_with_blas(monkeypatch, intercept, weighted):
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((40, 3)), rng.integers(0, 2, 40).astype(float)
+    weight = rng.random(40) if weighted else None
+    x = rng.standard_normal(3 + intercept)
+    answers = []
+    for fits in (True, False):
+        monkeypatch.setattr(fused, "fits", lambda design, n_outputs, fits=fits: fits)
+        objective = LinearObjective(LogLoss(), X, y, weight, l2=0.3, intercept=intercept)
+        value, gradient = objective.value_gradient(x)
+        answers.append(np.r_[value, gradient, objective.hessian(x).ravel(), objective.raw(x)])
+    assert_allclose(*answers, rtol=1e-13, atol=1e-14)

@@ -1,0 +1,222 @@
+r"""Least squares with L1 and L2 penalties: working sets over Gram matrices, and the duality gap.
+
+.. math::
+    F(w) = \tfrac12 \|z - Z w\|^2 + \lambda \|w\|_1 + \tfrac{\mu}{2} \|w\|^2,
+
+optionally over :math:`w \ge 0`, with centred and weighted columns (see `columns`): the documented objective
+of the estimators, after the free intercept is minimised away.
+
+Only a working set of columns enters a quadratic problem, which `minimise_quadratic` solves; the correlations
+of all columns with the residual are looked at once it is solved.  They give the duality gap, and the
+columns to add.  Each round solves for the *change*, with correlations taken from the rows: what a Gram
+matrix loses to rounding is found again, as by iterative refinement.
+
+Sources: Massias, Gramfort and Salmon (2018), *Celer*; Fercoq, Gramfort and Salmon (2015), *Mind the duality
+gap*; Dünner, Forte, Takáč and Jaggi (2016), section 5.2; Tibshirani et al. (2012), *Strong rules*.
+Derivation: docs/derivations/l1.md.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..optimize import Optimality
+from ..optimize._stopping import CONVERGED, EPS, GAP, ITERATIONS, NOT_FINITE, ROUNDING
+from .columns import CentredColumns, CentredGram
+from .quadratic import minimise_quadratic
+
+FIRST = 128  # columns of the first working set; it doubles afterwards
+SWEEPS = 40  # for a working set at first; twice as many each time no column was added
+MARGIN = 1e-4  # aim at this share of the tolerance: once the working set is right, it costs little
+STALLS = 3  # rounds without progress, at rounding level, after which to stop
+
+
+class Point(NamedTuple):
+    """Coefficients with what one look at all columns tells about them."""
+
+    w: np.ndarray
+    correlation: np.ndarray  # Zᵀ r
+    square: float  # rᵀ r
+
+
+class Fit(NamedTuple):
+    """Where the minimisation stopped; `gap` is None without a penalty."""
+
+    point: Point
+    gap: float
+    n_iter: int
+    reason: str
+
+    @property
+    def converged(self):
+        return self.reason in CONVERGED
+
+
+def start(problem: CentredColumns | CentredGram, coef=None):
+    """Generator: the `Point` at `coef`, or at zero."""
+    correlation = yield from problem.begin()
+    if coef is None or not np.any(coef):
+        return Point(np.zeros(problem.p), correlation, problem.y_square)
+    w = np.array(coef, np.float64)
+    problem.gram(np.flatnonzero(w))  # caches the columns
+    return Point(w, *(yield from problem.look(w)))
+
+
+def minimise(
+    problem: CentredColumns | CentredGram,
+    point: Point,
+    l1: float,
+    l2: float,
+    *,
+    positive=False,
+    tol=1e-4,
+    max_iter=1000,
+    l1_before=None,
+    rng=None,
+):
+    """Generator: minimise F from `point`, until its duality gap is `tol` times the mean square of y.
+
+    Parameters
+    ----------
+    problem : CentredColumns or CentredGram
+    point : Point
+    l1, l2 : float
+    positive : bool
+    tol : float
+    max_iter : int
+        Most sweeps of coordinate descent, over all working sets.
+    l1_before : float, optional
+        The penalty of which `point` is the minimiser: columns that its correlations make likely are taken at
+        once (the sequential strong rule).
+    rng : RandomState, optional
+        Takes the coordinates in random order.
+
+    Returns
+    -------
+    Fit
+    """
+    enough = tol * problem.y_square
+    done, stalls, limit, before, working = 0, 0, SWEEPS, np.inf, None
+    while True:
+        gap = duality_gap(problem, point, l1, l2, positive)
+        if not np.isfinite(gap):
+            return Fit(point, gap, done, NOT_FINITE)
+        if gap <= MARGIN * enough:
+            return Fit(point, gap, done, GAP)
+        if done >= max_iter:
+            return Fit(point, gap, done, GAP if gap <= enough else ITERATIONS)
+        stalls = stalls + 1 if gap > 0.5 * before else 0
+        before = min(before, gap)
+        grown = _working_set(problem, point, l1, l2, positive, working, l1_before)
+        if working is not None and len(grown) == len(working):
+            if stalls >= STALLS and settled:
+                return Fit(point, gap, done, GAP if gap <= enough else ROUNDING)
+            limit *= 2
+        else:
+            working, limit, stalls = grown, SWEEPS, 0
+            Q = problem.gram(working)
+            if l2 > 0:
+                Q = Q + l2 * np.eye(len(Q))
+            penalty = np.full(len(Q), float(l1))
+        w = point.w.copy()
+        c = point.correlation[working] - l2 * w[working] + Q @ w[working]
+        scale = np.abs(c).max()
+        minimum = minimise_quadratic(
+            Q,
+            c,
+            penalty,
+            w[working],
+            positive=np.full(len(Q), positive),
+            tol=1e-13 * scale,
+            max_sweeps=min(limit, max_iter - done),
+            rng=rng,
+        )
+        settled = minimum.violation <= 1e-10 * scale
+        done += minimum.n_sweeps
+        w[working] = minimum.w
+        point = Point(w, *(yield from problem.look(w)))
+
+
+def _working_set(problem, point, l1, l2, positive, working, l1_before):
+    """`working` with the columns whose correlation is too large, the largest first: at most twice its size."""
+    if problem.whole:
+        return np.arange(problem.p)
+    slope = point.correlation - l2 * point.w
+    score = slope if positive else np.abs(slope)
+    threshold = l1
+    if working is None and l1_before is not None:
+        threshold = 2 * l1 - l1_before
+    chosen = point.w != 0
+    if working is not None:
+        chosen[working] = True
+    candidates = np.flatnonzero((score > threshold) & ~chosen)
+    room = max(FIRST, int(chosen.sum()))
+    if len(candidates) > room and not (working is None and l1_before is not None):
+        candidates = candidates[np.argpartition(-score[candidates], room)[:room]]
+    if working is None:
+        return np.sort(np.concatenate([np.flatnonzero(chosen), candidates]))
+    return np.concatenate([working, candidates])
+
+
+def duality_gap(problem, point: Point, l1, l2, positive) -> float:
+    r"""F at the point, less the dual objective at the best of two feasible dual points.
+
+    The residual scaled into the feasible set of the problem augmented by :math:`\sqrt\mu I`; and, where
+    :math:`\mu > 0`, the residual itself in the dual whose conjugate is finite everywhere.  Both
+    differences are sums of terms that are not negative, so neither cancels.  Without any penalty there
+    is no dual: the squared norm of the gradient stands for it, as in scikit-learn.
+    """
+    w, correlation, square = point
+    if l1 == 0 and l2 == 0:
+        slope = np.where(w > 0, correlation, np.maximum(correlation, 0.0)) if positive else correlation
+        return problem.total * float(slope @ slope)
+    gap = np.inf
+    norm1 = float(np.abs(w).sum())
+    if l1 > 0:
+        slope = correlation - l2 * w
+        largest = (slope if positive else np.abs(slope)).max(initial=0.0)
+        share = 1.0 if largest <= l1 else l1 / largest
+        square = square + l2 * float(w @ w)
+        gap = 0.5 * (1.0 - share) ** 2 * square + (l1 * norm1 - share * float(slope @ w))
+    if l2 > 0:
+        size = correlation if positive else np.abs(correlation)
+        excess = np.maximum(size - l1, 0.0)
+        pieces = l1 * np.abs(w) + 0.5 * l2 * w * w - correlation * w + excess * excess / (2.0 * l2)
+        gap = min(gap, float(pieces.sum()))
+    return gap if np.isnan(gap) else max(gap, 0.0)
+
+
+def objective(point: Point, l1, l2) -> float:
+    """F at the point."""
+    w = point.w
+    return 0.5 * point.square + l1 * float(np.abs(w).sum()) + 0.5 * l2 * float(w @ w)
+
+
+def kkt_violation(point: Point, l1, l2, positive) -> float:
+    """The largest distance of 0 from the subdifferential of F."""
+    w = point.w
+    slope = l2 * w - point.correlation
+    resting = (-slope if positive else np.abs(slope)) - l1
+    violation = np.where(w != 0, np.abs(slope + np.sign(w) * l1), np.maximum(resting, 0.0))
+    return float(violation.max(initial=0.0))
+
+
+def certificate(problem, fit: Fit, l1, l2, positive, *, excess=0.0) -> Optimality:
+    """The record of `fit`, whose point holds the coefficients that are kept.
+
+    `excess` is what a rounded intercept adds to the objective.
+    """
+    point = fit.point
+    value = objective(point, l1, l2) + excess
+    # the sums above are rounded, and so is the residual: an allowance, lest the gap be too small
+    noise = 8 * EPS * (value + np.sqrt(point.square * problem.y_square))
+    gap = fit.gap + excess + noise if l1 > 0 or l2 > 0 else None
+    return Optimality(
+        objective=value,
+        dual_objective=None if gap is None else value - gap,
+        duality_gap=gap,
+        kkt_violation=kkt_violation(point, l1, l2, positive),
+        n_iter=fit.n_iter,
+        converged=fit.converged,
+        reason=fit.reason,
+    )
