@@ -123,10 +123,7 @@ def _closer(objective, solution, x, max_iter, progress):
 
 
 def _fastest(objective, start, tol, max_iter, progress):
-    design = objective.design
-    wide = not design.sparse and objective.p > objective.n and objective.l2 > 0 and objective.convex
-    wide = wide and not objective.kinked  # an L1 penalty depends on the axes
-    reduction = Centred if Centred.helps(objective) else FewerColumns if wide else None
+    reduction = reduction_for(objective)
     if reduction is not None:
         reduced = reduction(objective)
         lifted = progress and (lambda i, value, x: progress(i, value, reduced.lift(x)))
@@ -137,6 +134,15 @@ def _fastest(objective, start, tol, max_iter, progress):
         start = _start_from_sample(objective, start, tol)
     solution, x = minimise(objective, name, start, tol=tol, max_iter=max_iter, progress=progress)
     return solution, objective.minimise_intercept(x)
+
+
+def reduction_for(objective):
+    """What makes the problem smaller, or better conditioned, for "auto"; None where nothing does."""
+    if Centred.helps(objective):
+        return Centred
+    wide = not objective.design.sparse and objective.p > objective.n and objective.l2 > 0 and objective.convex
+    # an L1 penalty depends on the axes
+    return FewerColumns if wide and not objective.kinked else None
 
 
 def _start_from_sample(objective, start, tol):

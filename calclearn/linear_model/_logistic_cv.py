@@ -24,9 +24,10 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_method_params, _deprecate_positional_args
 
+from .._objectives.reduction import FewerColumns
 from ..base import Integral, Interval, StrOptions, fitting, thread_count, validate
 from ..optimize import Optimality, Solution
-from ._common import certify, minimise
+from ._common import certify, minimise, reduction_for
 from ._logistic import LogisticRegression
 from ._logistic_problem import (
     LogisticProblem,
@@ -525,11 +526,19 @@ def _fit_path(estimator, data, train, test, Cs, ratios, score, n_threads, rng):
                 l1=ratio > 0,
                 n_threads=n_threads,
             )
-        x = None
+        x = reduced = None
         for C in Cs:
             objective = problem.objective(C, ratio)
-            cold = x is None or estimator.solver == "liblinear"
-            solution, x = _minimise(estimator, objective, objective.start() if cold else x, rng)
+            if x is None and estimator.solver == "auto" and reduction_for(objective) is FewerColumns:
+                reduced = FewerColumns(objective)  # once for all C
+            x = objective.start() if x is None or estimator.solver == "liblinear" else x
+            if reduced is None:
+                solution, x = _minimise(estimator, objective, x, rng)
+            else:
+                small = objective.with_rows(reduced.small.design, objective.y, objective.weight, None)
+                small.units = reduced.small.units
+                solution, x = _minimise(estimator, small, reduced.project(x), rng)
+                x = reduced.lift(x)
             if solution.converged is False:
                 failed.append(solution)
             model.C = C

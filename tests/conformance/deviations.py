@@ -7,34 +7,38 @@ that the user would accept.
 """
 
 PRIVATE: dict[str, str] = {
-    "test_logistic::test_logistic_cv_multinomial_score[neg_log_loss-multiclass_agg_list3]": "asserts that the "
-    "private _log_reg_scoring_path, which is scikit-learn's, stops at the same iterate to six decimals",
+    "test_logistic::test_logistic_cv_multinomial_score[neg_log_loss-multiclass_agg_list3]": "asserts that "
+    "the private _log_reg_scoring_path, which is scikit-learn's, stops at the same iterate to six decimals",
     "test_logistic::test_logreg_predict_proba_multinomial": "calls the private method _predict_proba_lr",
 }
 
+COPY_X = "asserts that copy_X=False overwrites X, which it permits; we never write to X"
+INDICES = "asserts that liblinear, sag and saga refuse sparse X with 64-bit indices; ours take them"
+STEPS = (
+    "asserts that two fits of one step are one of two; ours is preconditioned by the Hessian at its start, "
+    "which a warm start moves"
+)
+
 OTHER: dict[str, str] = {
-    "test_base::test_inplace_data_preprocessing[42-True-None]": "asserts that copy_X=False overwrites X, "
-    "which it permits; we never write to X",
-    "test_base::test_inplace_data_preprocessing[42-False-None]": "asserts that copy_X=False overwrites X, "
-    "which it permits; we never write to X",
-    "test_logistic::test_large_sparse_matrix": "asserts that liblinear, sag and saga refuse sparse X with "
-    "64-bit indices; ours take them",
-    "test_logistic::test_logisticregression_warns_with_n_jobs": "asserts a warning that n_jobs has no effect; "
-    "here it is the number of threads",
-    "test_logistic::test_logistic_regression_callback_support_warning": "asserts a warning that solvers other "
-    "than lbfgs support no callbacks; ours all do",
+    **{f"test_base::test_inplace_data_preprocessing[42-{weights}-None]": COPY_X for weights in (True, False)},
+    **{
+        f"test_logistic::test_large_sparse_matrix[csr_{kind}-{solver}]": INDICES
+        for kind in ("matrix", "array")
+        for solver in ("liblinear", "sag", "saga")
+    },
+    **{
+        f"test_logistic::test_warm_start_newton_solver[{C}-{fit_intercept}-newton-cg]": STEPS
+        for C in (1, "inf")
+        for fit_intercept in (True, False)
+    },
+    "test_logistic::test_logisticregression_warns_with_n_jobs": "asserts a warning that n_jobs has no "
+    "effect; here it is the number of threads",
+    "test_logistic::test_logistic_regression_callback_support_warning": "asserts a warning that solvers "
+    "other than lbfgs support no callbacks; ours all do",
     "test_logistic::test_logistic_regression_callback_support": "asserts the task without an iteration that "
-    "SciPy's L-BFGS leaves behind, and one iteration with max_iter=0; callbacks here hear of the iterations",
-    "test_logistic::test_newton_cholesky_fallback_to_lbfgs": "asserts as many iterations as lbfgs takes, to "
-    "which newton-cholesky falls back where the Hessian is singular; ours solves the singular system",
-    "test_logistic::test_warm_start_newton_solver[1-True-newton-cg]": "asserts that two fits of one step are "
-    "one of two; ours is preconditioned by the Hessian at its start, which a warm start moves",
-    "test_logistic::test_warm_start_newton_solver[1-False-newton-cg]": "asserts that two fits of one step are "
-    "one of two; ours is preconditioned by the Hessian at its start, which a warm start moves",
-    "test_logistic::test_warm_start_newton_solver[inf-True-newton-cg]": "asserts that two fits of one step "
-    "are one of two; ours is preconditioned by the Hessian at its start, which a warm start moves",
-    "test_logistic::test_warm_start_newton_solver[inf-False-newton-cg]": "asserts that two fits of one step "
-    "are one of two; ours is preconditioned by the Hessian at its start, which a warm start moves",
-    "test_logistic::test_scores_attribute_layout_elasticnet": "compares warm with cold starts to 1e-3 in the "
-    "score, which tol=1e-3, a bound of the gradient here, does not promise; the warm ones are the nearer",
+    "SciPy's L-BFGS leaves behind, and an iteration with max_iter=0; callbacks here hear of iterations only",
+    "test_logistic::test_newton_cholesky_fallback_to_lbfgs": "asserts as many iterations as lbfgs takes, "
+    "to which newton-cholesky falls back where the Hessian is singular; ours solves the singular system",
+    "test_logistic::test_scores_attribute_layout_elasticnet": "compares warm with cold starts to 1e-3 in "
+    "the score, which tol=1e-3, a bound of the gradient here, does not promise; the warm are the nearer",
 }

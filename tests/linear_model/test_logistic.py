@@ -1,5 +1,7 @@
 """Logistic regression: the optimum, certified; scikit-learn's parameters, meaning what they say."""
 
+import warnings
+
 import numpy as np
 import pytest
 import scipy.sparse
@@ -275,3 +277,102 @@ def test_extreme_predictions_have_finite_log_probabilities(cancer):
     log_p = model.predict_log_proba(1e4 * X)
     assert np.isfinite(log_p).all()
     assert_allclose(np.exp(log_p).sum(axis=1), 1)
+
+
+def penalised(model, X, y):
+    """C Σ loss + (1 - ρ)/2 ‖w‖² + ρ ‖w‖₁, from predicted probabilities alone."""
+    rows = -model.predict_log_proba(X)[np.arange(len(y)), np.searchsorted(model.classes_, y)]
+    w, ratio = model.coef_, model.l1_ratio
+    return model.C * rows.sum() + 0.5 * (1 - ratio) * np.sum(w * w) + ratio * np.abs(w).sum()
+
+
+@pytest.mark.parametrize("data", ["cancer", "iris"])
+@pytest.mark.parametrize(("C", "l1_ratio"), [(0.1, 1.0), (1.0, 1.0), (1.0, 0.3)])
+def test_l1_and_elastic_net_have_scikit_learns_optimum_and_a_true_gap(data, C, l1_ratio, request):
+    X, y = request.getfixturevalue(data)
+    X = X[:, :10]
+    best = Theirs(C=C, l1_ratio=l1_ratio, solver="saga", tol=1e-9, max_iter=20_000, random_state=0).fit(X, y)
+    for solver, tol in (("auto", 1e-2), ("auto", 1e-8), ("saga", 1e-7)):
+        ours = LogisticRegression(
+            C=C, l1_ratio=l1_ratio, solver=solver, tol=tol, max_iter=5000, random_state=0
+        )
+        certificate = ours.fit(X, y).optimality_
+        assert certificate.objective == pytest.approx(penalised(ours, X, y), rel=1e-10)
+        excess = certificate.objective - penalised(best, X, y)
+        assert -1e-6 * certificate.objective <= excess
+        assert excess <= certificate.duality_gap + 1e-9 * certificate.objective
+        if tol < 1e-2:
+            assert_allclose(ours.coef_, best.coef_, atol=2e-3)
+            assert ((ours.coef_ == 0) == (best.coef_ == 0)).mean() > 0.9
+
+
+@pytest.mark.parametrize("form", [np.asarray, scipy.sparse.csr_array])
+@pytest.mark.parametrize("intercept_scaling", [1.0, 5.0])
+def test_liblinear_penalises_the_intercept_by_l1_too(cancer, form, intercept_scaling):
+    X, y = cancer
+    parameters = {"l1_ratio": 1, "C": 0.3, "solver": "liblinear", "intercept_scaling": intercept_scaling}
+    ours = LogisticRegression(tol=1e-9, **parameters).fit(form(X + 0.5), y)
+    theirs = Theirs(tol=1e-8, max_iter=5000, random_state=0, **parameters).fit(X + 0.5, y)
+    assert_allclose(ours.coef_, theirs.coef_, atol=1e-3)
+    assert_allclose(ours.intercept_, theirs.intercept_, atol=1e-3)
+    assert ours.optimality_.duality_gap < 1e-4
+    again = LogisticRegression(tol=1e-9, warm_start=True, **parameters).fit(form(X + 0.5), y)
+    assert again.fit(form(X + 0.5), y).n_iter_[0] <= 1
+
+
+def test_liblinear_answers_in_float64_as_scikit_learns_does(cancer):
+    X, y = cancer
+    single = LogisticRegression(solver="liblinear").fit(X.astype(np.float32), y)
+    assert single.coef_.dtype == single.intercept_.dtype == np.float64
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "newton-cg", "newton-cholesky"])
+def test_a_bound_holds_wherever_a_named_solver_stops(cancer, solver):
+    X, y = cancer
+    best = objective(LogisticRegression(tol=1e-12, max_iter=500).fit(X + 1, y), X + 1, y)
+    for max_iter in (0, 1, 3):
+        with pytest.warns(ConvergenceWarning):
+            model = LogisticRegression(solver=solver, max_iter=max_iter, tol=1e-12).fit(X + 1, y)
+        assert model.n_iter_[0] == max_iter
+        assert model.optimality_.objective - best <= model.optimality_.suboptimality_bound
+        if not max_iter:
+            assert not model.coef_.any()
+            assert_allclose(model.predict_proba(X), 0.5)
+
+
+def test_without_a_penalty_the_coefficients_of_several_classes_add_up_to_zero(iris):
+    X, y = iris
+    noisy = np.roll(y, 20)
+    for solver in ("auto", "newton-cholesky"):
+        model = LogisticRegression(C=np.inf, solver=solver, tol=1e-8, max_iter=500).fit(X, noisy)
+        assert_allclose(model.coef_.sum(axis=0), 0, atol=1e-9)
+        assert_allclose(model.intercept_.sum(), 0, atol=1e-9)
+
+
+def test_separable_data_without_a_penalty_warn_of_separation(cancer):
+    X, y = cancer
+    with pytest.warns(ConvergenceWarning, match="separation"):
+        model = LogisticRegression(C=np.inf, max_iter=1000).fit(X, y)
+    assert np.isfinite(model.coef_).all()
+    assert model.score(X, y) == 1
+
+
+@pytest.mark.filterwarnings("ignore:'penalty' was deprecated")
+def test_inconsistent_penalties_warn(cancer):
+    X, y = cancer
+    for parameters, message in [
+        ({"penalty": "l1", "l1_ratio": 0.5}, "only used when penalty is 'elasticnet'"),
+        ({"penalty": "l1", "l1_ratio": 0.0}, "Inconsistent values: penalty=l1 with l1_ratio=0.0"),
+        ({"penalty": None, "C": 4.0}, "Setting penalty=None will ignore the C"),
+    ]:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            LogisticRegression(**parameters).fit(X, y)
+        assert any(message in str(warning.message) for warning in caught)
+    with pytest.raises(ValueError, match="l1_ratio must be specified"):
+        LogisticRegression(penalty="elasticnet", l1_ratio=None).fit(X, y)
+
+
+def test_liblinear_refuses_entries_that_would_freeze_it():
+    with pytest.raises(ValueError, match="maximum value > 1e30"):
+        LogisticRegression(solver="liblinear").fit([[0.0], [1e100]], [0, 1])
