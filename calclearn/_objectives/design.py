@@ -16,7 +16,7 @@ import scipy.sparse
 from .._runtime import threads
 from .._runtime.jit import kernel, readonly
 
-BLOCK_BYTES = 1 << 20  # the share of a core's cache that a block of X may take
+BLOCK_BYTES = 1 << 19  # the share of a core's cache that a block of X may take
 SPARSE_BLOCK_BYTES = 1 << 22  # less is to be gained by it where indices jump; fewer blocks are fewer calls
 LANES = 16  # partial sums; more lanes than this many threads would idle
 LANE_BYTES = 1 << 28  # what the lanes' Gram matrices may take together

@@ -17,7 +17,8 @@ ENTRIES = 1 << 17  # a block's worth of X
 def fits(design, n_outputs) -> bool:
     """Whether the loop is the quickest way to the Hessian."""
     n, p = design.shape
-    return n_outputs is None and not design.sparse and p <= COLUMNS and n * p <= ENTRIES
+    small = p <= COLUMNS and n * p <= ENTRIES
+    return small and n_outputs is None and not design.sparse and design.X.flags.c_contiguous
 
 
 def derivatives(loss, X, y, weight, coef, intercept):

@@ -200,6 +200,7 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, CalculusEstimator):
         problem = LogisticProblem(
             X, codes, weight, len(classes), self, l1=l1_ratio > 0, n_threads=thread_count(self.n_jobs)
         )
+        del codes  # of which the problem has a copy in X's precision
         objective, scale = problem.objective(C, l1_ratio), problem.scale(C)
         start = self._start(problem, objective, classes)
 

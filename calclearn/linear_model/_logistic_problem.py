@@ -52,7 +52,7 @@ class LogisticProblem:
             )
         if X.dtype != self.dtype:
             X = X.astype(self.dtype)
-        self._rows = Design(X, n_threads), codes, weight
+        self._rows = Design(X, n_threads), codes.astype(self.dtype), weight
         self.total_weight = float(len(codes)) if weight is None else float(weight.sum())
 
     def objective(self, C, l1_ratio=0.0):
