@@ -31,6 +31,7 @@ from ..base import (
     validate,
 )
 from ..optimize import Optimality
+from ..optimize._stopping import NOT_FINITE as NO_NUMBER
 from ._elastic_net_path import enet_path
 
 GRAM_COLUMNS = 1000  # of a tall X: up to here the Gram matrices of splits are gathered in one pass ...
@@ -287,7 +288,7 @@ class ElasticNet(MultiOutputMixin, PenalisedLeastSquares):
         (fit,) = answer(columns, [solve()])
         w = fit.point.w
         intercept = intercept_of(w)
-        if not (np.isfinite(w).all() and np.isfinite(intercept) and np.isfinite(fit.point.square)):
+        if fit.reason == NO_NUMBER or not (np.isfinite(w).all() and np.isfinite(intercept)):
             raise ValueError(NOT_FINITE)
         shift = float(dtype.type(intercept)) - intercept
         optimality = elastic_net.certificate(problem, fit, l1, l2, self.positive, excess=0.5 * shift * shift)

@@ -13,6 +13,7 @@ from .._objectives import elastic_net
 from .._objectives.columns import CentredColumns, CentredGram, Columns, answer
 from ..base import Integral, Interval, Real, StrOptions, thread_count
 
+MARGIN = 0.1  # of paths: the share of the tolerance to aim at
 SMALLEST = float(np.finfo(np.float64).resolution)  # of a penalty, where y is constant
 CONSTRAINTS = {
     "X": ["array-like", "sparse matrix"],
@@ -359,6 +360,7 @@ def path(
     elif len(alphas) > 1:
         alphas = np.sort(alphas)[::-1]
     fits, before = [], None
+    options.setdefault("margin", MARGIN)
     for i, alpha in enumerate(alphas):
         l1, l2 = scale * alpha * l1_ratio, scale * alpha * (1.0 - l1_ratio)
         fit = yield from elastic_net.minimise(
