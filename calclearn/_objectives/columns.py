@@ -105,7 +105,7 @@ class CentredColumns:
                 self.rows = np.flatnonzero(weight)
             self.root = np.sqrt(self.share if self.rows is None else self.share[self.rows])
         y = np.asarray(y, np.float64)
-        self.y_mean = float(self.share @ y) if intercept else 0.0
+        self.y_mean = float(np.average(y, weights=weight)) if intercept else 0.0
         self.target = self._weighted((y - self.y_mean)[slice(None) if self.rows is None else self.rows])
         self.y_square = self.scale * float(self.target @ self.target)
         self.last: tuple = (None, None)  # the working set of the last solution, and its Gram matrix

@@ -102,7 +102,7 @@ def minimise(
     Fit
     """
     enough = tol * problem.y_square
-    done, stalls, limit, before, working = 0, 0, SWEEPS, np.inf, None
+    done, stalls, limit, before, working, settled = 0, 0, SWEEPS, np.inf, None, False
     while True:
         gap = duality_gap(problem, point, l1, l2, positive)
         if not np.isfinite(gap):
@@ -121,6 +121,8 @@ def minimise(
         else:
             working, limit, stalls = grown, SWEEPS, 0
             Q = _gram(problem, working)
+            if not np.isfinite(np.diag(Q)).all():
+                return Fit(point, gap, done, NOT_FINITE)
             if l2 > 0:
                 Q = Q + l2 * np.eye(len(Q))
             penalty = np.full(len(Q), float(l1))
@@ -157,7 +159,7 @@ def _gram(problem, working):
 
 
 def _working_set(problem, point, l1, l2, positive, working, l1_before):
-    """`working` with the columns whose correlation is too large, the largest first: at most twice its size."""
+    """`working` with the columns whose correlation is too large, the largest first: it may double."""
     if problem.whole:
         return np.arange(problem.p) if working is None else working
     slope = point.correlation - l2 * point.w

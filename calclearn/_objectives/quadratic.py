@@ -107,7 +107,8 @@ def kkt_violation(gradient, w, l1, positive=None) -> float:
 def _sweep(Q, l1, positive, w, gradient, tol, n_sweeps, steady, order):
     """Coordinate descent in place; `(sweeps, whether the last one found nothing above tol)`.
 
-    The rows of `order` say in which order each sweep takes the coordinates, the first one again after the last.
+    The rows of `order` say in which order the sweeps take the coordinates; `steady` sweeps in turn without a
+    change of sign end it.
     """
     p = len(w)
     unchanged = 0
