@@ -276,7 +276,7 @@ class ElasticNetCV(LinearModelCV):
     >>> from calclearn.linear_model import ElasticNetCV
     >>> X = np.random.default_rng(0).normal(size=(100, 5))
     >>> model = ElasticNetCV(l1_ratio=[0.5, 1.0]).fit(X, X[:, 0] + 1.0)
-    >>> model.l1_ratio_, model.coef_.round(2).tolist()
+    >>> float(model.l1_ratio_), model.coef_.round(2).tolist()
     (1.0, [1.0, 0.0, 0.0, 0.0, 0.0])
     """
 
