@@ -19,9 +19,9 @@ from calclearn.linear_model import (
     LogisticRegressionCV,
     PoissonRegressor,
     Ridge,
-    RidgeCV,
     RidgeClassifier,
     RidgeClassifierCV,
+    RidgeCV,
     TweedieRegressor,
 )
 from calclearn.losses import Huber
