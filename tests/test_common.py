@@ -8,8 +8,12 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import calclearn.linear_model
 from calclearn.linear_model import (
+    ElasticNet,
+    ElasticNetCV,
     GammaRegressor,
     GeneralizedLinearRegressor,
+    Lasso,
+    LassoCV,
     LinearRegression,
     LogisticRegression,
     LogisticRegressionCV,
@@ -57,6 +61,11 @@ ESTIMATORS = [
     RidgeCV(cv=3),
     RidgeClassifierCV(),
     RidgeClassifierCV(cv=3),
+    Lasso(),
+    Lasso(positive=True, precompute=True),
+    ElasticNet(alpha=0.1, selection="random", random_state=0),
+    LassoCV(alphas=5),
+    ElasticNetCV(alphas=5, l1_ratio=[0.5, 0.9]),
 ]
 
 

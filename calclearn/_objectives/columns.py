@@ -13,10 +13,23 @@ import numpy as np
 import scipy.sparse
 
 from .._runtime import threads
+from .._runtime.jit import kernel
 from .design import Design
 
 CHUNK_BYTES = 1 << 20  # the share of a core's cache that a group of columns may take
 THREADED = 1 << 20  # entries of X from which threads share a product
+
+
+@kernel
+def _submatrix(gram, index):
+    """gram[index][:, index]: NumPy's is several times slower."""
+    k = len(index)
+    out = np.empty((k, k))
+    for i in range(k):
+        row = gram[index[i]]
+        for j in range(k):
+            out[i, j] = row[index[j]]
+    return out
 
 
 class Columns:
@@ -37,7 +50,8 @@ class Columns:
             X = np.ascontiguousarray(X)
         self.X, self.shape, self.dtype = X, X.shape, X.dtype
         n, p = X.shape
-        self.n_threads = n_threads if n * p >= THREADED else 1
+        self._small = n * p < THREADED
+        self.n_threads = 1 if self._small else n_threads
         self._rows = None if self.sparse or p >= n else Design(X, self.n_threads)
         self._groups = threads.chunks(p, max(64, CHUNK_BYTES // (X.dtype.itemsize * max(n, 1))))
 
@@ -47,7 +61,7 @@ class Columns:
             return self.X.T @ U
         if self._rows is not None:
             return self._rows.transposed_times(U)
-        if self.n_threads == 1 and self.dtype == np.float64:
+        if self._small and self.dtype == np.float64:
             return self.X.T @ U
         out = np.empty((self.shape[1], U.shape[1]))
 
@@ -91,9 +105,10 @@ class CentredColumns:
                 self.rows = np.flatnonzero(weight)
             self.root = np.sqrt(self.share if self.rows is None else self.share[self.rows])
         y = np.asarray(y, np.float64)
-        self.y_mean = float(self.share @ y) if intercept else 0.0
+        self.y_mean = float(np.average(y, weights=weight)) if intercept else 0.0
         self.target = self._weighted((y - self.y_mean)[slice(None) if self.rows is None else self.rows])
         self.y_square = self.scale * float(self.target @ self.target)
+        self.last: tuple = (None, None)  # the working set of the last solution, and its Gram matrix
         self.mean = np.zeros(self.p)
         self.slot = np.full(self.p, -1)  # where a column stands in the cache
         self.cached = np.zeros(0, np.intp)
@@ -131,7 +146,9 @@ class CentredColumns:
         """:math:`Z_A^T Z_A`, in C order; what was asked for before is not computed again."""
         self._fetch(index[self.slot[index] < 0])
         slots = self.slot[index]
-        return self._gram[np.ix_(slots, slots)]
+        gram = self._gram.view()
+        gram.flags.writeable = False
+        return _submatrix(gram, slots)
 
     def _spread(self, residual):
         """The vector u with :math:`X^T u = Z^T r`, up to the means."""
@@ -159,17 +176,20 @@ class CentredColumns:
             self._gram = larger
         self.cached = np.concatenate([self.cached, new])
         self.slot[new] = np.arange(k, m)
-        gram, X = self._gram, self.columns.X
+        gram, X, old = self._gram, self.columns.X, k
         if self.columns.sparse:
             scaled = X[:, new].multiply(self.share[:, None]).tocsc()
             gram[:m, k:m] = (X[:, self.cached].T @ scaled).toarray()
             gram[:m, k:m] -= np.outer(self.mean[self.cached], self.mean[new])
         else:
             z = self._columns(new)
-            self._blocks.append((k, z))
-            for first, block in self._blocks:
+            for first, block in [*self._blocks, (k, z)]:
                 np.multiply(block.T @ z, self.scale, out=gram[first : first + block.shape[1], k:m])
-        gram[k:m, :k] = gram[:k, k:m].T
+            while self._blocks and self._blocks[-1][1].shape[1] <= 2 * z.shape[1]:  # few blocks, few copies
+                k, block = self._blocks.pop()
+                z = np.hstack([block, z]) if z.flags.c_contiguous else np.vstack([block.T, z.T]).T
+            self._blocks.append((k, z))
+        gram[old:m, :old] = gram[:old, old:m].T
 
     def _columns(self, index):
         """Columns of Z, in float64 and in the order of X; unweighted, without the factor n^(-1/2)."""
@@ -206,6 +226,7 @@ class CentredGram:
         self._gram, self.cross, self.exact = gram, cross, exact
         self.p, self.total, self.y_square = len(cross), total, y_square
         self.whole = self.p <= 256
+        self.last: tuple = (None, None)
 
     def begin(self):
         return self.cross

@@ -27,7 +27,10 @@ from .quadratic import minimise_quadratic
 
 FIRST = 128  # columns of the first working set; it doubles afterwards
 SWEEPS = 40  # for a working set at first; twice as many each time no column was added
-MARGIN = 1e-4  # aim at this share of the tolerance: once the working set is right, it costs little
+MARGIN = (
+    1e-4  # of one fit, aim at this share of the tolerance: once the working set is right, it costs little
+)
+SLACK = 1.5  # a working set may be so much larger than wanted, if it is that of the last penalty
 STALLS = 3  # rounds without progress, at rounding level, after which to stop
 
 
@@ -72,6 +75,7 @@ def minimise(
     tol=1e-4,
     max_iter=1000,
     l1_before=None,
+    margin=MARGIN,
     rng=None,
 ):
     """Generator: minimise F from `point`, until its duality gap is `tol` times the mean square of y.
@@ -88,6 +92,8 @@ def minimise(
     l1_before : float, optional
         The penalty of which `point` is the minimiser: columns that its correlations make likely are taken at
         once (the sequential strong rule).
+    margin : float
+        The share of the tolerance to aim at.
     rng : RandomState, optional
         Takes the coordinates in random order.
 
@@ -96,25 +102,27 @@ def minimise(
     Fit
     """
     enough = tol * problem.y_square
-    done, stalls, limit, before, working = 0, 0, SWEEPS, np.inf, None
+    done, stalls, limit, before, working, settled = 0, 0, SWEEPS, np.inf, None, False
     while True:
         gap = duality_gap(problem, point, l1, l2, positive)
         if not np.isfinite(gap):
             return Fit(point, gap, done, NOT_FINITE)
-        if gap <= MARGIN * enough:
+        if gap <= margin * enough:
             return Fit(point, gap, done, GAP)
         if done >= max_iter:
             return Fit(point, gap, done, GAP if gap <= enough else ITERATIONS)
         stalls = stalls + 1 if gap > 0.5 * before else 0
         before = min(before, gap)
         grown = _working_set(problem, point, l1, l2, positive, working, l1_before)
-        if working is not None and len(grown) == len(working):
+        if grown is working:
             if stalls >= STALLS and settled:
                 return Fit(point, gap, done, GAP if gap <= enough else ROUNDING)
             limit *= 2
         else:
             working, limit, stalls = grown, SWEEPS, 0
-            Q = problem.gram(working)
+            Q = _gram(problem, working)
+            if not np.isfinite(np.diag(Q)).all():
+                return Fit(point, gap, done, NOT_FINITE)
             if l2 > 0:
                 Q = Q + l2 * np.eye(len(Q))
             penalty = np.full(len(Q), float(l1))
@@ -127,7 +135,7 @@ def minimise(
             penalty,
             w[working],
             positive=np.full(len(Q), positive),
-            tol=1e-13 * scale,
+            tol=max(1e-13 * scale, _loosest(w, margin * enough)),
             max_sweeps=min(limit, max_iter - done),
             rng=rng,
         )
@@ -137,10 +145,23 @@ def minimise(
         point = Point(w, *(yield from problem.look(w)))
 
 
+def _loosest(w, gap):
+    """The gradient that leaves about a tenth of `gap`, by the norm of the coefficients."""
+    norm = np.abs(w).sum()
+    return 0.1 * gap / norm if norm > 0 else 0.0
+
+
+def _gram(problem, working):
+    """Its Gram matrix, not taken out of the cache again where it was the last."""
+    if problem.last[0] is not working:
+        problem.last = (working, problem.gram(working))
+    return problem.last[1]
+
+
 def _working_set(problem, point, l1, l2, positive, working, l1_before):
-    """`working` with the columns whose correlation is too large, the largest first: at most twice its size."""
+    """`working` with the columns whose correlation is too large, the largest first: it may double."""
     if problem.whole:
-        return np.arange(problem.p)
+        return np.arange(problem.p) if working is None else working
     slope = point.correlation - l2 * point.w
     score = slope if positive else np.abs(slope)
     threshold = l1
@@ -153,9 +174,13 @@ def _working_set(problem, point, l1, l2, positive, working, l1_before):
     room = max(FIRST, int(chosen.sum()))
     if len(candidates) > room and not (working is None and l1_before is not None):
         candidates = candidates[np.argpartition(-score[candidates], room)[:room]]
-    if working is None:
-        return np.sort(np.concatenate([np.flatnonzero(chosen), candidates]))
-    return np.concatenate([working, candidates])
+    if working is not None:
+        return np.concatenate([working, candidates]) if len(candidates) else working
+    chosen[candidates] = True
+    wanted, last = np.flatnonzero(chosen), problem.last[0]
+    if last is not None and len(last) <= SLACK * len(wanted) and chosen[last].sum() == len(wanted):
+        return last
+    return wanted
 
 
 def duality_gap(problem, point: Point, l1, l2, positive) -> float:

@@ -20,8 +20,9 @@ from scipy.linalg.lapack import dposv
 
 from .._runtime.jit import kernel
 
-SWEEPS = 32  # of coordinate descent, at most, between two looks at the support ...
-STEADY = 2  # ... which comes as soon as so many in turn have changed no sign
+SWEEPS = 64  # of coordinate descent, at most, between two looks at the support ...
+STEADY = 12  # ... which comes as soon as two in turn have changed no sign: one more for so many coordinates,
+MOST = 24  # up to these, as a factorisation costs that many more sweeps
 WALKS = 32  # times that one Newton phase may drop coordinates
 WEAKEST = 1e-10  # added to the curvature, in units of the largest, where there may be none
 
@@ -68,7 +69,9 @@ def minimise_quadratic(
     while True:
         if rng is not None:
             order = np.array([rng.permutation(p) for _ in range(SWEEPS)])
-        swept, settled = _sweep(Q, l1, positive, w, gradient, tol, min(SWEEPS, max_sweeps - done), order)
+        steady = min(2 + np.count_nonzero(w) // STEADY, MOST)
+        n_sweeps = min(SWEEPS, max_sweeps - done)
+        swept, settled = _sweep(Q, l1, positive, w, gradient, tol, n_sweeps, steady, order)
         done += swept
         if settled or done >= max_sweeps:
             break
@@ -101,13 +104,14 @@ def kkt_violation(gradient, w, l1, positive=None) -> float:
 
 
 @kernel
-def _sweep(Q, l1, positive, w, gradient, tol, n_sweeps, order):
+def _sweep(Q, l1, positive, w, gradient, tol, n_sweeps, steady, order):
     """Coordinate descent in place; `(sweeps, whether the last one found nothing above tol)`.
 
-    The rows of `order` say in which order each sweep takes the coordinates, the first one again after the last.
+    The rows of `order` say in which order the sweeps take the coordinates; `steady` sweeps in turn without a
+    change of sign end it.
     """
     p = len(w)
-    steady = 0
+    unchanged = 0
     for sweep in range(n_sweeps):
         worst, changes = 0.0, 0
         for j in order[sweep % len(order)]:
@@ -138,8 +142,8 @@ def _sweep(Q, l1, positive, w, gradient, tol, n_sweeps, order):
                     gradient[k] += step * row[k]
         if worst <= tol:
             return sweep + 1, True
-        steady = 0 if changes else steady + 1
-        if steady == STEADY:
+        unchanged = 0 if changes else unchanged + 1
+        if unchanged == steady:
             return sweep + 1, False
     return n_sweeps, False
 

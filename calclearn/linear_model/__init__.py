@@ -2,6 +2,7 @@
 
 from ._elastic_net import ElasticNet, Lasso
 from ._elastic_net_cv import ElasticNetCV, LassoCV
+from ._elastic_net_path import enet_path, lasso_path
 from ._generalized import GeneralizedLinearRegressor
 from ._least_squares import LinearRegression
 from ._logistic import LogisticRegression
@@ -26,5 +27,7 @@ __all__ = [
     "RidgeClassifier",
     "RidgeClassifierCV",
     "TweedieRegressor",
+    "enet_path",
+    "lasso_path",
     "ridge_regression",
 ]

@@ -31,7 +31,8 @@ from ..base import (
     validate,
 )
 from ..optimize import Optimality
-from ._elastic_net_path import enet_path
+from ..optimize._stopping import NOT_FINITE as NO_NUMBER
+from ._elastic_net_path import check_gram, enet_path
 
 GRAM_COLUMNS = 1000  # of a tall X: up to here the Gram matrices of splits are gathered in one pass ...
 GRAM_ENTRIES = 1 << 24  # ... and that of X itself where it is so large that copies of columns hurt
@@ -86,14 +87,14 @@ class ElasticNet(MultiOutputMixin, PenalisedLeastSquares):
         Whether `b` is free, or zero.
     precompute : bool or array-like of shape (n_features, n_features), default=False
         True gathers the whole Gram matrix of the (centred, weighted) columns first, also where that is not
-        the fastest; an array is that matrix, with weights that sum to n_samples.  False gathers what is needed.
-        A sparse X has its products gathered as needed, always.
+        the fastest; an array is that matrix, with weights that sum to n_samples.  False gathers what is
+        needed.  A sparse X has its products gathered as needed, always.
     max_iter : int or None, default=1000
         Most sweeps of coordinate descent; None for no limit.
     copy_X : bool, default=True
         Kept for compatibility: X is never written to.
     tol : float, default=1e-4
-        The fit ends when the duality gap is at most `tol` times the (weighted) mean square of the centred y.
+        The fit ends when the duality gap is at most `tol` times the (weighted) mean square of centred y.
     warm_start : bool, default=False
         Start from the coefficients of the previous fit.
     positive : bool, default=False
@@ -117,8 +118,8 @@ class ElasticNet(MultiOutputMixin, PenalisedLeastSquares):
     n_iter_ : int or list of int
         Sweeps of coordinate descent, over working sets of the columns.
     optimality_ : Optimality
-        Objective, dual objective, duality gap and the largest violation of the optimality conditions, computed
-        from the data and the coefficients that are kept.
+        Objective, dual objective, duality gap and the largest violation of the optimality conditions,
+        computed from the data and the coefficients that are kept.
     n_features_in_ : int
         Number of features seen in `fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -133,8 +134,8 @@ class ElasticNet(MultiOutputMixin, PenalisedLeastSquares):
     Notes
     -----
     The columns most correlated with the residual make a working set; its problem is solved by its Gram
-    matrix, with coordinate descent and Newton's method on the support, and the correlations of all columns are
-    looked at again: they give the duality gap, and the next columns [1]_.
+    matrix, with coordinate descent and Newton's method on the support, and the correlations of all columns
+    are looked at again: they give the duality gap, and the next columns [1]_.
 
     References
     ----------
@@ -287,7 +288,7 @@ class ElasticNet(MultiOutputMixin, PenalisedLeastSquares):
         (fit,) = answer(columns, [solve()])
         w = fit.point.w
         intercept = intercept_of(w)
-        if not (np.isfinite(w).all() and np.isfinite(intercept) and np.isfinite(fit.point.square)):
+        if fit.reason == NO_NUMBER or not (np.isfinite(w).all() and np.isfinite(intercept)):
             raise ValueError(NOT_FINITE)
         shift = float(dtype.type(intercept)) - intercept
         optimality = elastic_net.certificate(problem, fit, l1, l2, self.positive, excess=0.5 * shift * shift)
@@ -339,7 +340,7 @@ class Lasso(ElasticNet):
     max_iter : int or None, default=1000
         Most sweeps of coordinate descent; None for no limit.
     tol : float, default=1e-4
-        The fit ends when the duality gap is at most `tol` times the (weighted) mean square of the centred y.
+        The fit ends when the duality gap is at most `tol` times the (weighted) mean square of centred y.
     warm_start : bool, default=False
         Start from the coefficients of the previous fit.
     positive : bool, default=False
@@ -362,8 +363,8 @@ class Lasso(ElasticNet):
     n_iter_ : int or list of int
         Sweeps of coordinate descent, over working sets of the columns.
     optimality_ : Optimality
-        Objective, dual objective, duality gap and the largest violation of the optimality conditions, computed
-        from the data and the coefficients that are kept.
+        Objective, dual objective, duality gap and the largest violation of the optimality conditions,
+        computed from the data and the coefficients that are kept.
     n_features_in_ : int
         Number of features seen in `fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -441,7 +442,6 @@ def gram_of(rows, given=None):
     """The Gram matrix of the mean squared error; `given`, where it is that of X, takes its place."""
     if given is not None:
         given = np.asarray(given)
-        rows_of = {"X": Columns(rows.X.X)}
         centre = rows.X.reduce(rows.sums)[0] / rows.total + rows.shift if rows.intercept else np.zeros(rows.p)
         if not np.allclose(centre, 0.0):
             warnings.warn(
@@ -451,7 +451,7 @@ def gram_of(rows, given=None):
             )
             given = None
         else:
-            check_gram(rows_of["X"], centre, rows.weight, given)
+            check_gram(Columns(rows.X.X), centre, rows.weight, given)
     try:
         rows.gather()
     except ValueError as error:
@@ -459,27 +459,6 @@ def gram_of(rows, given=None):
     if given is None:
         return rows.gram / rows.total
     return np.array(given, np.float64, order="C") / rows.n
-
-
-def check_gram(columns, mean, weight, gram):
-    """Raise unless one row of `gram` is what the columns give, in weights that sum to n."""
-    n, p = columns.shape
-    if gram.shape != (p, p):
-        raise ValueError(f"precompute must have shape ({p}, {p}), the number of features, got {gram.shape}")
-    j = p // 2
-    column = columns.X[:, [j]].astype(np.float64).ravel() - mean[j]
-    share = np.ones(n) if weight is None else weight * (n / weight.sum(dtype=np.float64))
-    u = share * column
-    expected = columns.products(u[:, None])[:, 0] - mean * u.sum()
-    single = np.float32 in (gram.dtype, columns.dtype)
-    size = np.sqrt(np.abs(np.diag(gram) * expected[j]), dtype=np.float64)
-    wrong = np.abs(gram[j] - expected) > 1e-5 + (1e-4 if single else 1e-7) * size
-    if wrong.any():
-        k = int(np.argmax(wrong))
-        raise ValueError(
-            "Gram matrix passed in via 'precompute' parameter did not pass validation against one row that was "
-            f"computed from X: element ({j},{k}) should be {expected[k]}, but is {gram[j, k]}."
-        )
 
 
 def gram_problem(rows, gram, k):

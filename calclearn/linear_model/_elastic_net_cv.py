@@ -95,6 +95,7 @@ class LinearModelCV(PenalisedLeastSquares):
             routed = process_routing(self, "fit", sample_weight=sample_weight, **params)
             splitting = routed.splitter.split
         folds = self._folds(X, y, splitting)
+        check_folds(weight, folds)
         with self._progress(0, X=X, y=y), np.errstate(all="ignore"):
             alphas, errors = self._errors(X, y, weight, l1_ratios, folds)
         mean = errors.mean(axis=1)
@@ -196,9 +197,9 @@ class LinearModelCV(PenalisedLeastSquares):
 class ElasticNetCV(LinearModelCV):
     r"""Elastic net, `alpha` and `l1_ratio` chosen by cross-validation.
 
-    The objective is that of :class:`ElasticNet`.  For each `l1_ratio` and each split of the rows the whole path
-    of penalties is computed, each from the last; the pair with the smallest mean squared error on the rows left
-    out, averaged over the splits, is fitted to all rows.
+    The objective is that of :class:`ElasticNet`.  For each `l1_ratio` and each split of the rows the
+    whole path of penalties is computed, each from the last; the pair with the smallest mean squared error
+    on the rows left out, averaged over the splits, is fitted to all rows.
 
     Parameters
     ----------
@@ -275,7 +276,7 @@ class ElasticNetCV(LinearModelCV):
     >>> from calclearn.linear_model import ElasticNetCV
     >>> X = np.random.default_rng(0).normal(size=(100, 5))
     >>> model = ElasticNetCV(l1_ratio=[0.5, 1.0]).fit(X, X[:, 0] + 1.0)
-    >>> model.l1_ratio_, model.coef_.round(2).tolist()
+    >>> float(model.l1_ratio_), model.coef_.round(2).tolist()
     (1.0, [1.0, 0.0, 0.0, 0.0, 0.0])
     """
 
@@ -448,7 +449,7 @@ def column_folds(columns, y, weight, intercept, folds):
     for fold in folds:
         own = np.zeros(n)
         own[fold.train] = 1.0 if weight is None else weight[fold.train]
-        problems.append(CentredColumns(columns, y, _positive(own), intercept=intercept))
+        problems.append(CentredColumns(columns, y, own, intercept=intercept))
     (correlation,) = answer(columns, [CentredColumns(columns, y, weight, intercept=intercept).begin()])
     return problems, correlation
 
@@ -472,7 +473,7 @@ def _gram_fold(total, X, Y, weight, fold):
 
 
 def _gathered(total, X, Y, weight, index):
-    own = None if weight is None else _positive(weight[index])
+    own = None if weight is None else weight[index]
     rows = _CentredRows(Design(take_rows(X, index)), Y[index], own, total.intercept)
     rows.gather()
     return rows
@@ -516,12 +517,12 @@ def _squared_errors(X, y, weight, intercept, fold, problem, fits):
     return np.average(residual, axis=0, weights=own).reshape(W.shape[:2])
 
 
-def _positive(weight):
-    if not weight.any():
-        raise ValueError(
-            "sample_weight: all rows of a split weigh nothing, at least one weight must be positive"
-        )
-    return weight
+def check_folds(weight, folds):
+    """Raise unless some row to fit, and some row left out, of each split has weight."""
+    for k, fold in enumerate(folds):
+        for name, index in (("to fit", fold.train), ("left out", fold.test)):
+            if weight is not None and not weight[index].any():
+                raise ValueError(f"sample_weight: the rows {name} of split {k} all weigh nothing")
 
 
 def take_rows(X, index):

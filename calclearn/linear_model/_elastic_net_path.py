@@ -11,8 +11,11 @@ from sklearn.utils._param_validation import Hidden, validate_params
 
 from .._objectives import elastic_net
 from .._objectives.columns import CentredColumns, CentredGram, Columns, answer
+from .._objectives.design import Design
+from .._objectives.least_squares import _CentredRows
 from ..base import Integral, Interval, Real, StrOptions, thread_count
 
+MARGIN = 0.1  # of paths: the share of the tolerance to aim at
 SMALLEST = float(np.finfo(np.float64).resolution)  # of a penalty, where y is constant
 CONSTRAINTS = {
     "X": ["array-like", "sparse matrix"],
@@ -65,7 +68,8 @@ def lasso_path(
         The penalties, or how many to place on a logarithmic grid below the smallest that sets all
         coefficients to zero.
     precompute : "auto", bool or array-like of shape (n_features, n_features), default="auto"
-        Whether to gather the Gram matrix first, or that matrix; "auto" does so where rows are more than columns.
+        Whether to gather the Gram matrix first, or that matrix; "auto" does so where rows are more than
+        columns.
     Xy : array-like of shape (n_features,), default=None
         ``X.T @ y``, taken where the Gram matrix is used.
     copy_X : bool, default=True
@@ -167,7 +171,8 @@ def enet_path(
         The penalties, or how many to place on a logarithmic grid below the smallest that sets all
         coefficients to zero.
     precompute : "auto", bool or array-like of shape (n_features, n_features), default="auto"
-        Whether to gather the Gram matrix first, or that matrix; "auto" does so where rows are more than columns.
+        Whether to gather the Gram matrix first, or that matrix; "auto" does so where rows are more than
+        columns.
     Xy : array-like of shape (n_features,), default=None
         ``X.T @ y``, taken where the Gram matrix is used.
     copy_X : bool, default=True
@@ -183,8 +188,9 @@ def enet_path(
     check_input : bool, default=True
         False skips the checks of X and y, arrays of float64 or float32.
     **params : kwargs
-        ``tol``, ``max_iter``, ``selection``, ``random_state`` as of :class:`ElasticNet`; ``sample_weight``, whose
-        squares' sum is divided by n; ``X_offset`` and ``X_scale``, for a sparse X that counts as centred.
+        ``tol``, ``max_iter``, ``selection``, ``random_state`` as of :class:`ElasticNet`; ``sample_weight``,
+        with the sum of squares still divided by n; ``X_offset`` and ``X_scale``, for a sparse X that counts
+        as centred.
 
     Returns
     -------
@@ -207,8 +213,8 @@ def enet_path(
     >>> from calclearn.linear_model import enet_path
     >>> X = np.array([[1, 2, 3.1], [2.3, 5.4, 4.3]]).T
     >>> alphas, coefs, gaps = enet_path(X, np.array([1, 2, 3.1]), alphas=3)
-    >>> alphas.round(4).tolist(), coefs.shape
-    ([17.74, 0.561, 0.0177], (2, 3))
+    >>> alphas.round(3).tolist(), coefs.shape
+    ([17.62, 0.557, 0.018], (2, 3))
     """
     penalties = _penalties(n_alphas, alphas)
     if np.ndim(y) == 2:
@@ -268,8 +274,8 @@ def _penalties(n_alphas, alphas):
     count = 100
     if n_alphas != "deprecated":
         warnings.warn(
-            "'n_alphas' was deprecated in 1.9 and will be removed in 1.11. 'alphas' now accepts an integer "
-            "value. The default value of 'alphas' will change from None to 100 in 1.11. Pass 'alphas' instead.",
+            "'n_alphas' was deprecated in 1.9 and will be removed in 1.11. 'alphas' now accepts an integer, "
+            "and its default will change from None to 100 in 1.11. Pass 'alphas' instead.",
             FutureWarning,
             stacklevel=4,
         )
@@ -278,8 +284,8 @@ def _penalties(n_alphas, alphas):
         return count
     if alphas is None:
         warnings.warn(
-            "'alphas=None' is deprecated and will be removed in 1.11, at which point the default value will be "
-            "set to 100. Set 'alphas=100' to silence this warning.",
+            "'alphas=None' is deprecated and will be removed in 1.11, when the default becomes 100. "
+            "Set 'alphas=100' to silence this warning.",
             FutureWarning,
             stacklevel=4,
         )
@@ -289,8 +295,6 @@ def _penalties(n_alphas, alphas):
 
 def _problem(columns, y, precompute, Xy, options):
     """The least-squares problem, and the factor that takes its objective to the documented one."""
-    from ._elastic_net import check_gram
-
     n, p = columns.shape
     weight = options["sample_weight"]
     scale = 1.0 if weight is None else n / float(np.sum(weight, dtype=np.float64))
@@ -312,11 +316,29 @@ def _problem(columns, y, precompute, Xy, options):
     return CentredGram(gram / n, cross / n, float(y @ y) / n, float(n)), scale
 
 
+def check_gram(columns, mean, weight, gram):
+    """Raise unless one row of `gram` is what the columns give, in weights that sum to n."""
+    n, p = columns.shape
+    if gram.shape != (p, p):
+        raise ValueError(f"precompute must have shape ({p}, {p}), the number of features, got {gram.shape}")
+    j = p // 2
+    column = columns.X[:, [j]].astype(np.float64).ravel() - mean[j]
+    share = np.ones(n) if weight is None else weight * (n / weight.sum(dtype=np.float64))
+    u = share * column
+    expected = columns.products(u[:, None])[:, 0] - mean * u.sum()
+    single = np.float32 in (gram.dtype, columns.dtype)
+    size = np.sqrt(np.abs(np.diag(gram) * expected[j]), dtype=np.float64)
+    wrong = np.abs(gram[j] - expected) > 1e-5 + (1e-4 if single else 1e-7) * size
+    if wrong.any():
+        k = int(np.argmax(wrong))
+        raise ValueError(
+            "Gram matrix passed in via 'precompute' parameter did not pass validation against one row "
+            f"that was computed from X: element ({j},{k}) should be {expected[k]}, but is {gram[j, k]}."
+        )
+
+
 def gram_of_columns(columns):
     """`Xᵀ X`, dense, in float64."""
-    from .._objectives.design import Design
-    from .._objectives.least_squares import _CentredRows
-
     rows = _CentredRows(
         Design(columns.X, columns.n_threads), np.zeros((columns.shape[0], 1)), None, intercept=False
     )
@@ -359,6 +381,7 @@ def path(
     elif len(alphas) > 1:
         alphas = np.sort(alphas)[::-1]
     fits, before = [], None
+    options.setdefault("margin", MARGIN)
     for i, alpha in enumerate(alphas):
         l1, l2 = scale * alpha * l1_ratio, scale * alpha * (1.0 - l1_ratio)
         fit = yield from elastic_net.minimise(
@@ -376,8 +399,8 @@ def warn_of_path(fits, enough, stacklevel):
     worst = [fit for fit in fits if not fit.converged]
     if worst:
         warnings.warn(
-            "Objective did not converge. You might want to increase the number of iterations, scale the features "
-            f"or raise the penalties: {len(worst)} of {len(fits)} fits. Largest duality gap: "
+            "Objective did not converge. You might want to increase the number of iterations, scale the "
+            f"features or raise the penalties: {len(worst)} of {len(fits)} fits. Largest duality gap: "
             f"{max(fit.gap for fit in worst):.6e}, tolerance: {enough:.3e}.",
             ConvergenceWarning,
             stacklevel=stacklevel,
