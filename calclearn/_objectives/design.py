@@ -191,7 +191,7 @@ class Design:
         self.lanes = self._lanes(LANES)
 
     def every(self, step):
-        """The same matrix with every `step`-th block alone; nothing is copied, and rows keep their numbers."""
+        """The same matrix with every `step`-th block alone; no copy, and rows keep their numbers."""
         some = copy.copy(self)
         some.blocks = self.blocks[::step]
         some.lanes = some._lanes(LANES)

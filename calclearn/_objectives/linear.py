@@ -156,7 +156,7 @@ class LinearObjective:
         )
 
     def every(self, step):
-        """The same problem, which must have no weights, over every `step`-th block of rows; without a copy."""
+        """The same problem, which must have no weights, over every `step`-th block of rows; no copy."""
         some = copy.copy(self)
         some.design = self.design.every(step)
         some.factor = 1.0 / sum(block.stop - block.start for block in some.design.blocks)

@@ -90,7 +90,7 @@ class Centred:
 def fewer_rows(objective: LinearObjective, step: int) -> LinearObjective | None:
     """Every `step`-th row of a dense X: its optimum is near that of all rows, up to sampling error.
 
-    Of a large X every `step`-th block of rows, which need not be copied.  None where those rows have no weight.
+    Of a large X every `step`-th block, which need not be copied.  None where those rows have no weight.
     """
     if objective.weight is None and len(objective.design.blocks) >= MANY * step:
         return objective.every(step)

@@ -19,7 +19,6 @@ Derivation: docs/derivations/linear-models.md.
 
 import contextlib
 import copy
-import dataclasses
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -155,14 +154,10 @@ def _by_groups(rows, alpha, solve) -> RidgeFit:
     groups = [np.flatnonzero(alpha == value) for value in values]
     fits = [solve(columns, float(value)) for columns, value in zip(groups, values, strict=True)]
     order = np.argsort(np.concatenate(groups), kind="stable")
-    parts = [fit.optimality for fit in fits]
-    bounds = [part.suboptimality_bound for part in parts]
     return RidgeFit(
         coef=np.concatenate([fit.coef for fit in fits])[order],
         intercept=np.concatenate([fit.intercept for fit in fits])[order],
-        optimality=dataclasses.replace(  # of a sum the bounds add up
-            Optimality.merge(parts), suboptimality_bound=None if None in bounds else sum(bounds)
-        ),
+        optimality=Optimality.merge([fit.optimality for fit in fits]),
         n_iter=np.concatenate([fit.n_iter for fit in fits])[order],
         solver=fits[0].solver,
     )

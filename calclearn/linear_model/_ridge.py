@@ -515,7 +515,7 @@ def ridge_regression(
     Examples
     --------
     >>> from calclearn.linear_model import ridge_regression
-    >>> ridge_regression([[1.0], [2.0]], [1.0, 2.0], alpha=5.0).tolist()
+    >>> ridge_regression([[1.0], [2.0]], [1.0, 2.0], alpha=5.0).round(6).tolist()
     [0.5]
     """
     if solver == "auto" and return_intercept and not positive:

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field, fields
 
 import numpy as np
 
-SUMMED = ("objective", "dual_objective")
-LARGEST = ("duality_gap", "suboptimality_bound", "gradient_norm", "kkt_violation", "n_iter")
+SUMMED = ("objective", "dual_objective", "duality_gap", "suboptimality_bound")
+LARGEST = ("gradient_norm", "kkt_violation", "n_iter")
 WORSE_WHEN_SMALL = frozenset({"rank", "smallest_curvature"})  # of the details; of all others, the largest
 
 
@@ -119,8 +119,8 @@ class Optimality:
     def merge(cls, problems):
         """One record for an estimator that solved several problems.
 
-        Objectives are summed and of all else the worst is kept.  What one problem cannot state, the whole
-        cannot: it is None.
+        Objectives, gaps and bounds are summed, and of all else the worst is kept.  What one problem cannot
+        state, the whole cannot: it is None.
 
         Parameters
         ----------

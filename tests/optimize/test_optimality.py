@@ -45,7 +45,7 @@ def test_numbers_of_numpy_become_plain_ones():
     assert type(optimality.details["rank"]) is float
 
 
-def test_merging_sums_objectives_and_keeps_the_worst_of_the_rest():
+def test_merging_sums_objectives_and_gaps_and_keeps_the_worst_of_the_rest():
     first = record(
         duality_gap=1e-3, dual_objective=1.9, details={"rank": 3, "condition_number": 10.0, "own": 1.0}
     )
@@ -60,7 +60,7 @@ def test_merging_sums_objectives_and_keeps_the_worst_of_the_rest():
         details={"rank": 2, "condition_number": 5.0},
     )
     whole = Optimality.merge([first, second])
-    assert (whole.objective, whole.dual_objective, whole.duality_gap) == (3.0, 2.4, 0.5)
+    assert (whole.objective, whole.dual_objective, whole.duality_gap) == (3.0, 2.4, 0.501)
     assert (whole.gradient_norm, whole.n_iter, whole.converged) == (1e-3, 100, False)
     assert whole.reason == "iteration limit"
     assert whole.details == {"rank": 2.0, "condition_number": 10.0}
