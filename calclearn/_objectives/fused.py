@@ -1,6 +1,6 @@
 """Value, gradient and Hessian of a small dense problem, in one loop over its rows.
 
-Where X has a few columns and a few thousand rows, calling BLAS costs more than it computes: an
+Where X has a few columns and a few thousand rows, calling NumPy costs more than it computes: an
 iteration of Newton's method is one call of this kernel.
 """
 
@@ -10,8 +10,9 @@ from numba.core.errors import NumbaError
 from .._runtime.jit import kernel
 from ..losses import pointwise
 
-COLUMNS = 24  # beyond, the Gram product of BLAS is the faster
-ENTRIES = 1 << 17  # a block's worth of X
+COLUMNS = 24  # beyond, or with more entries, larger blocks for BLAS are the faster
+ROWS = 128  # to a product
+ENTRIES = 1 << 15
 
 
 def fits(design, n_outputs) -> bool:
@@ -52,25 +53,27 @@ def derivatives(loss, X, y, weight, coef, intercept):
 @kernel
 def _accumulate(loss, X, y, weight, coef, intercept, raw, gradient, hessian):
     """Fill `raw`, the gradient and the Hessian; the sum of the losses."""
-    p = X.shape[1]
+    n, p = X.shape
     total = 0.0
-    row = np.ones(p + 1)
-    for i in range(X.shape[0]):
-        f = intercept
-        for j in range(p):
-            row[j] = X[i, j]
-            f += X[i, j] * coef[j]
-        raw[i] = f
-        s = 1.0 if weight is None else np.float64(weight[i])
-        g, h = loss.derivatives(y[i], f)
-        total += s * loss.value(y[i], f)
-        slope, bend = s * g, s * h
+    rows = np.ones((p + 1, ROWS))  # a few rows of [X, 1], as columns
+    bent, slopes, bends = np.empty((p + 1, ROWS)), np.zeros(ROWS), np.zeros(ROWS)
+    for start in range(0, n, ROWS):
+        m = min(ROWS, n - start)
+        for i in range(m):
+            f = intercept
+            for j in range(p):
+                rows[j, i] = X[start + i, j]
+                f += X[start + i, j] * coef[j]
+            raw[start + i] = f
+        for i in range(m):
+            s = 1.0 if weight is None else np.float64(weight[start + i])
+            g, h = loss.derivatives(y[start + i], raw[start + i])
+            total += s * loss.value(y[start + i], raw[start + i])
+            slopes[i], bends[i] = s * g, s * h
+        slopes[m:], bends[m:] = 0.0, 0.0  # what is left of the rows before counts for nothing
         for j in range(p + 1):
-            gradient[j] += slope * row[j]
-            bent = bend * row[j]
-            for k in range(j + 1):
-                hessian[j, k] += bent * row[k]
-    for j in range(p + 1):
-        for k in range(j):
-            hessian[k, j] = hessian[j, k]
+            for i in range(ROWS):
+                bent[j, i] = bends[i] * rows[j, i]
+        hessian += np.dot(bent, rows.T)
+        gradient += np.dot(rows, slopes)
     return total

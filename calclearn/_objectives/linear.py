@@ -12,7 +12,7 @@ Derivation: docs/derivations/linear-models.md; docs/derivations/l1.md.
 
 import copy
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.linalg.lapack import dtrtrs
@@ -27,6 +27,16 @@ GRAM_COLUMNS = 300  # the most for which a Gram matrix is worth its cost as a pr
 SAMPLE = 1024  # rows that tell how large a column is
 ROWS = 1 << 14  # to a slice
 NEWTON_STEPS = 60  # for the intercept alone
+
+
+class Seen(NamedTuple):
+    """What is known where the objective was last asked: raw predictions, F, its gradient, H of the losses."""
+
+    x: Any = None
+    raw: Any = None
+    value: Any = None
+    gradient: Any = None
+    hessian: Any = None
 
 
 class Scaling:
@@ -130,8 +140,7 @@ class LinearObjective:
         self.noise = (64 if self.design.dtype == np.float64 else 4) * float(np.finfo(self.design.dtype).eps)
         self.size = (self.p + self.intercept) * (n_outputs or 1)
         self._fused = offset is None and fused.fits(self.design, n_outputs)
-        # (x, raw, H of the losses where it came along): solvers ask for H where they asked for g
-        self._last: tuple[Any, ...] = (None, None, None)
+        self._last = Seen()  # solvers ask for H where they asked for g, and certificates again for g
 
     @property
     def kinked(self):
@@ -160,7 +169,7 @@ class LinearObjective:
         some = copy.copy(self)
         some.design = self.design.every(step)
         some.factor = 1.0 / sum(block.stop - block.start for block in some.design.blocks)
-        some._fused, some._last = False, (None, None, None)
+        some._fused, some._last = False, Seen()
         return some
 
     def with_columns(self, X):
@@ -215,7 +224,7 @@ class LinearObjective:
 
     def value(self, x):
         coef, intercept = self._typed(x)
-        self._last = (None, None, None)  # lest both take memory
+        self._last = Seen()  # lest both take memory
         raw = self._fresh_raw()
 
         def part(blocks):
@@ -227,7 +236,7 @@ class LinearObjective:
             return [total]
 
         total = self.design.reduce(part)[0]
-        self._last = (x.copy(), raw, None)
+        self._last = Seen(x.copy(), raw)
         return total * self.factor + self._penalty(x)
 
     def penalised_value(self, x):
@@ -240,13 +249,15 @@ class LinearObjective:
 
     def value_gradient(self, x):
         """F and its gradient, in one pass over X."""
+        if self._last.gradient is not None and np.array_equal(self._last.x, x):
+            return self._last.value, self._last.gradient.copy()
+        self._last = Seen()  # lest the raw predictions of both take memory
         coef, intercept = self._typed(x)
         if self._fused:
             weight = None if self.weight is None else readonly(self.weight)
             rows = readonly(self.design.X), readonly(self.y), weight
             value, gradient, H, raw = fused.derivatives(self.loss, *rows, readonly(coef), intercept)
-            self._last = (x.copy(), raw, H)
-            return value * self.factor + self._penalty(x), self._finish_gradient(gradient[None], x)
+            return self._see(x, raw, value, gradient[None], H)
         raw = self._fresh_raw()
 
         def part(blocks):
@@ -259,9 +270,7 @@ class LinearObjective:
                 self._add_gradient(gradient, block, g)
             return [value, gradient]
 
-        value, gradient = self.design.reduce(part)
-        self._last = (x.copy(), raw, None)
-        return value * self.factor + self._penalty(x), self._finish_gradient(gradient, x)
+        return self._see(x, raw, *self.design.reduce(part))
 
     def value_gradient_from(self, x, raw):
         """F and its gradient where the raw predictions of `x` are known: one product with X."""
@@ -270,8 +279,13 @@ class LinearObjective:
         gradient = np.zeros((self.n_outputs or 1, self.p + 1))
         gradient[:, : self.p] = self.design.transposed_times(g).T
         gradient[:, self.p] = self._column_sums(g)
-        self._last = (x.copy(), raw, None)
-        return self._sum(v) * self.factor + self._penalty(x), self._finish_gradient(gradient, x)
+        return self._see(x, raw, self._sum(v), gradient)
+
+    def _see(self, x, raw, total, gradient, hessian=None):
+        """F and its gradient from the sums over rows; remembered."""
+        value, gradient = total * self.factor + self._penalty(x), self._finish_gradient(gradient, x)
+        self._last = Seen(x.copy(), raw, value, gradient, hessian)
+        return value, gradient.copy()
 
     def hessian(self, x):
         """The symmetric matrix of second derivatives, in the order of the flat vector.
@@ -280,8 +294,8 @@ class LinearObjective:
         loss in raws k and m.
         """
         raw, p, K = self.raw(x), self.p, self.n_outputs or 1
-        if self._last[2] is not None:
-            return self._finish_hessian(self._last[2].reshape(K, p + 1, K, p + 1))
+        if self._last.hessian is not None:
+            return self._finish_hessian(self._last.hessian.reshape(K, p + 1, K, p + 1))
 
         def part(blocks):
             total = np.zeros((K, p + 1, K, p + 1))
@@ -405,13 +419,13 @@ class LinearObjective:
 
     def raw(self, x):
         """`X w + b`; remembered for the last x."""
-        if self._last[0] is None or not np.array_equal(self._last[0], x):
+        if self._last.x is None or not np.array_equal(self._last.x, x):
             coef, intercept = self._typed(x)
             raw = self.design.times(coef.T) + intercept
             if self.offset is not None:
                 raw += self.offset if self.n_outputs is None else self.offset[:, None]
-            self._last = (x.copy(), raw, None)
-        return self._last[1]
+            self._last = Seen(x.copy(), raw)
+        return self._last.raw
 
     # ------------------------------------------------------------------------------------------ parts
 

@@ -157,6 +157,7 @@ class _Known:
 
     def __init__(self, cls):
         self.cls = cls
+        self.of_package = is_trusted(cls.__module__)  # nobody edits those while they run
         self.members = _members(cls)
         _refuse_what_cannot_compile(cls, self.members)
         self.sizes = self._sizes()
@@ -197,7 +198,7 @@ _CLONES: dict[tuple[FormulaType, Any], pytypes.FunctionType] = {}
 def formula_type(cls: type, precision=types.float64) -> FormulaType:
     """The Numba type of the instances of *cls*, computed at first use and again after an edit."""
     known = _KNOWN.get(cls)
-    if known is None or not known.is_current():
+    if known is None or not (known.of_package or known.is_current()):
         known = _KNOWN[cls] = _Known(cls)
     return known.types[precision]
 

@@ -100,10 +100,16 @@ def chunks(n: int, size: int) -> list[tuple[int, int]]:
 
 def _usable_cpus() -> int:
     """The CPUs that this process may use; the affinity is read anew, as it may change."""
-    cpus = os.cpu_count() or 1
+    cpus = _cpus()
     if hasattr(os, "sched_getaffinity"):
         cpus = min(cpus, len(os.sched_getaffinity(0)))
     return int(min(cpus, _quota(), int(os.environ.get("LOKY_MAX_CPU_COUNT", cpus))))
+
+
+@cache
+def _cpus() -> int:
+    """Of the machine; asking takes longer than a small fit can spare."""
+    return os.cpu_count() or 1
 
 
 @cache

@@ -28,6 +28,7 @@ CURVATURE_SIZE = 2500  # beyond, the smallest eigenvalue is found by Lanczos' it
 SMALL_SIZE = 150  # of several outputs: up to here a dense Hessian is the quickest
 MARGIN = 1e-2  # "auto" aims below tol: one more step of a Newton method is cheap
 BOUND = 1e-6  # of the objective, which its distance to the optimum should not be known to exceed
+FLAT = 1e-2  # slopes of the intercepts, in units of what the bound of `certify` lets pass
 SUBSAMPLE = 10  # Newton's method starts from the optimum of every tenth row ...
 ROWS_PER_COLUMN = 50  # ... where those are this many to a column: near enough for it to pay
 SOLVERS = {
@@ -133,7 +134,9 @@ def _fastest(objective, start, tol, max_iter, progress):
     if name in ("newton-cholesky", "proximal-newton") and _can_sample(objective):
         start = _start_from_sample(objective, start, tol)
     solution, x = minimise(objective, name, start, tol=tol, max_iter=max_iter, progress=progress)
-    return solution, objective.minimise_intercept(x)
+    slopes = objective.unpack(solution.gradient)[1]
+    level = max_norm(slopes) <= FLAT * np.sqrt(objective.noise)
+    return solution, x if level else objective.minimise_intercept(x)
 
 
 def reduction_for(objective):

@@ -143,8 +143,8 @@ def _advance(objective, watch, model, radius, escaping):
             radius = 0.1 * step.length
             continue
         actual = value - new_value
-        halved = model.norm(new_gradient) <= 0.5 * model.norm(gradient)
-        if step.gain <= overall and actual >= -overall and halved:
+        at_rounding = step.gain <= overall and actual >= -overall
+        if at_rounding and model.norm(new_gradient) <= 0.5 * model.norm(gradient):
             return point, radius, None
         if step.inside and step.gain <= local:
             return None, radius, ROUNDING

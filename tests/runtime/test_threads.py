@@ -312,7 +312,7 @@ def test_an_interrupt_while_waiting_lets_the_other_thread_finish_its_item():
 @pytest.fixture
 def machine(monkeypatch, tmp_path):
     """A machine of 16 CPUs whose control groups are files in a folder; returns the writer of them."""
-    monkeypatch.setattr(os, "cpu_count", lambda: 16)
+    monkeypatch.setattr(threads, "_cpus", lambda: 16)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(16)))
     monkeypatch.setattr("numba.config.NUMBA_NUM_THREADS", 16)
     monkeypatch.delenv("LOKY_MAX_CPU_COUNT", raising=False)
