@@ -46,7 +46,7 @@ class Scaling:
     its own; with many columns its diagonal stands for it.
     """
 
-    def __init__(self, objective, h):
+    def __init__(self, objective, h, *, dense=True):
         design, p = objective.design, objective.p
         self._keep = p + objective.intercept
         of_output = h.sum(axis=0, dtype=np.float64)
@@ -54,7 +54,7 @@ class Scaling:
         root = np.sqrt(np.where(of_output > 0, of_output / max(of_output.mean(), 1e-300), 1.0))
         self._root = np.maximum(root, 0.1)  # which scales the penalty too, and that does not vanish
         penalty = np.r_[np.full(p, objective.l2), objective.l2_intercept][: self._keep]
-        self._dense = p <= GRAM_COLUMNS and p < objective.n
+        self._dense = dense and p <= GRAM_COLUMNS and p < objective.n
         gram = objective.factor * design.bordered_gram(mean, diagonal=not self._dense)
         if not mean.any() and not penalty.any():  # nothing to scale by: the variables as they are
             self._dense, gram = False, np.ones(p + 1)
@@ -411,11 +411,11 @@ class LinearObjective:
 
         return product
 
-    def scaling(self, x):
+    def scaling(self, x, *, dense=True):
         """Variables in which the Hessian at `x` is near the identity (see :class:`Scaling`)."""
         inputs = (self.loss, self.y, self.raw(x), self.weight)
         _, h = pointwise.gradient_hessian(*inputs, n_threads=self.n_threads)
-        return Scaling(self, np.maximum(h.reshape(self.n, -1), 0.0))
+        return Scaling(self, np.maximum(h.reshape(self.n, -1), 0.0), dense=dense)
 
     def raw(self, x):
         """`X w + b`; remembered for the last x."""

@@ -1,6 +1,7 @@
 """Smaller problems with the same answer, or nearly: fewer columns where p > n, fewer rows for a start."""
 
 import contextlib
+import dataclasses
 
 import numpy as np
 import scipy.linalg
@@ -85,6 +86,38 @@ class Centred:
         """Parameters of the problem over X - c."""
         coef, intercept = self._objective.unpack(x)
         return self.small.pack(coef, intercept + coef @ self._centre)
+
+
+class Equilibrated:
+    """The same problem in variables that give its Hessian at `x` a diagonal near one, for L-BFGS.
+
+    Its gradients are held against a tolerance as those of the problem itself.
+    """
+
+    def __init__(self, objective: LinearObjective, x):
+        self._objective = objective
+        scale = objective.scaling(x, dense=False).solve(np.ones(objective.size))
+        # Newton's step, with that diagonal as the Hessian, is as long as L-BFGS makes its first one: 1
+        self._scale = scale * (np.linalg.norm(scale * objective.value_gradient(x)[1]) or 1.0)
+        self.units = objective.units / self._scale
+        self.noise, self.convex = objective.noise, objective.convex
+
+    def value_gradient(self, z):
+        value, gradient = self._objective.value_gradient(self.lift(z))
+        return value, gradient * self._scale
+
+    def lift(self, z):
+        """Parameters of the problem itself."""
+        return self._scale * z
+
+    def project(self, x):
+        """Parameters in the new variables."""
+        return x / self._scale
+
+    def lifted(self, solution):
+        """A solution of the problem itself."""
+        x, gradient = self.lift(solution.x), solution.gradient / self._scale
+        return dataclasses.replace(solution, x=x, gradient=gradient)
 
 
 def fewer_rows(objective: LinearObjective, step: int) -> LinearObjective | None:

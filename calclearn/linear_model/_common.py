@@ -15,7 +15,7 @@ from .._objectives.dual_logistic import run_dual_logistic
 from .._objectives.duality import primal_dual
 from .._objectives.linear import LinearObjective
 from .._objectives.proximal import ProximalNewton, smallest_subgradient
-from .._objectives.reduction import Centred, FewerColumns, fewer_rows
+from .._objectives.reduction import Centred, Equilibrated, FewerColumns, fewer_rows
 from .._objectives.sag import run_sag
 from .._objectives.separation import separated
 from .._runtime.threads import blas_threads
@@ -28,6 +28,8 @@ CURVATURE_SIZE = 2500  # beyond, the smallest eigenvalue is found by Lanczos' it
 SMALL_SIZE = 150  # of several outputs: up to here a dense Hessian is the quickest
 MARGIN = 1e-2  # "auto" aims below tol: one more step of a Newton method is cheap
 BOUND = 1e-6  # of the objective, which its distance to the optimum should not be known to exceed
+FIRST_STEPS = 30  # of L-BFGS on sparse data: often enough, and each of Newton's costs several products
+VANISHED = 0.05  # of the objective at the start
 FLAT = 1e-2  # slopes of the intercepts, in units of what the bound of `certify` lets pass
 SUBSAMPLE = 10  # Newton's method starts from the optimum of every tenth row ...
 ROWS_PER_COLUMN = 50  # ... where those are this many to a column: near enough for it to pay
@@ -100,27 +102,42 @@ def minimise(
 def _closer(objective, solution, x, max_iter, progress):
     """Go on where the penalty is so weak that a small gradient says little about the objective.
 
-    Until the bound of :func:`certify` is small beside the objective: a flat slope may be a long one.
+    That is so where the losses have nearly vanished, and their curvature with them: a flat slope may be a
+    long one.  Then until the bound of :func:`certify` is small beside the objective.
     """
     gradient, left = solution.gradient, max_iter - solution.n_iter
     if gradient is None or not objective.l2 > 0 or objective.kinked or not objective.convex or left < 1:
         return solution, x
+    if not 0 <= solution.value <= VANISHED * solution.curve[0]:
+        return solution, x
     enough = 2.0 * objective.l2 * BOUND * abs(solution.value)
     if not enough > 0 or gradient @ gradient <= enough:
         return solution, x
-    done = solution.n_iter
-    heard = progress and (lambda i, value, z: progress(done + i, value, z))
+    heard = _continued(progress, solution)
     further, z = _fastest(objective, x, float(np.sqrt(enough / objective.size)), left, heard)
     if not further.value <= solution.value:
         return solution, x
     return dataclasses.replace(
-        further,
-        n_iter=done + further.n_iter,
-        curve=solution.curve + further.curve[1:],
-        n_evaluations=solution.n_evaluations + further.n_evaluations,
+        _joined(solution, further),
         converged=further.converged or further.reason != CALLBACK,
         reason=further.reason if further.converged or further.reason == CALLBACK else solution.reason,
     ), z
+
+
+def _continued(progress, solution):
+    """`progress` for iterations that follow those of `solution`."""
+    done = solution.n_iter
+    return progress and (lambda i, value, x: progress(done + i, value, x))
+
+
+def _joined(first, second):
+    """The second solution, begun where the first one ended, as one."""
+    return dataclasses.replace(
+        second,
+        n_iter=first.n_iter + second.n_iter,
+        curve=first.curve + second.curve[1:],
+        n_evaluations=first.n_evaluations + second.n_evaluations,
+    )
 
 
 def _fastest(objective, start, tol, max_iter, progress):
@@ -133,10 +150,27 @@ def _fastest(objective, start, tol, max_iter, progress):
     name = solver_for(objective)
     if name in ("newton-cholesky", "proximal-newton") and _can_sample(objective):
         start = _start_from_sample(objective, start, tol)
-    solution, x = minimise(objective, name, start, tol=tol, max_iter=max_iter, progress=progress)
+    find = _with_first_steps if name == "newton-cg" and objective.design.sparse else minimise
+    solution, x = find(objective, name, start, tol=tol, max_iter=max_iter, progress=progress)
     slopes = objective.unpack(solution.gradient)[1]
     level = max_norm(slopes) <= FLAT * np.sqrt(objective.noise)
     return solution, x if level else objective.minimise_intercept(x)
+
+
+def _with_first_steps(objective, solver, start, *, tol, max_iter, progress):
+    """L-BFGS, and `solver` only where a few steps of it are not enough."""
+    scaled = Equilibrated(objective, start)
+    lifted = progress and (lambda i, value, z: progress(i, value, scaled.lift(z)))
+    search = LBFGS(tol=tol, max_iter=min(FIRST_STEPS, max_iter))
+    with blas_threads(1):
+        first = scaled.lifted(search.minimise(scaled, scaled.project(start), progress=lifted))
+    left = max_iter - first.n_iter
+    if first.converged or first.reason == CALLBACK or not left:
+        return first, first.x
+    second, x = minimise(
+        objective, solver, first.x, tol=tol, max_iter=left, progress=_continued(progress, first)
+    )
+    return _joined(first, second), x
 
 
 def reduction_for(objective):
