@@ -25,7 +25,6 @@ CALLBACK = "stopped by the callback"
 DIRECT = "solved directly"
 KINK = "at a kink"
 GAP = "duality gap within tol"
-
 VERTEX = "at a vertex"
 FAILED = "linear programme failed"
 
