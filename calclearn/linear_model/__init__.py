@@ -4,9 +4,11 @@ from ._elastic_net import ElasticNet, Lasso
 from ._elastic_net_cv import ElasticNetCV, LassoCV
 from ._elastic_net_path import enet_path, lasso_path
 from ._generalized import GeneralizedLinearRegressor
+from ._huber import HuberRegressor
 from ._least_squares import LinearRegression
 from ._logistic import LogisticRegression
 from ._logistic_cv import LogisticRegressionCV
+from ._quantile import QuantileRegressor
 from ._ridge import Ridge, RidgeClassifier, ridge_regression
 from ._ridge_cv import RidgeClassifierCV, RidgeCV
 from ._tweedie import GammaRegressor, PoissonRegressor, TweedieRegressor
@@ -16,12 +18,14 @@ __all__ = [
     "ElasticNetCV",
     "GammaRegressor",
     "GeneralizedLinearRegressor",
+    "HuberRegressor",
     "Lasso",
     "LassoCV",
     "LinearRegression",
     "LogisticRegression",
     "LogisticRegressionCV",
     "PoissonRegressor",
+    "QuantileRegressor",
     "Ridge",
     "RidgeCV",
     "RidgeClassifier",

@@ -25,8 +25,10 @@ CALLBACK = "stopped by the callback"
 DIRECT = "solved directly"
 KINK = "at a kink"
 GAP = "duality gap within tol"
+VERTEX = "at a vertex"
+FAILED = "linear programme failed"
 
-CONVERGED = frozenset({GRADIENT, ROUNDING, STALLED, STEP, DIRECT, GAP})
+CONVERGED = frozenset({GRADIENT, ROUNDING, STALLED, STEP, DIRECT, GAP, VERTEX})
 SENTENCES = {
     GRADIENT: "Every component of the gradient is at most tol.",
     ROUNDING: "The full Newton step promises less than the rounding error of the objective; "
@@ -45,6 +47,8 @@ SENTENCES = {
     KINK: "The loss has kinks and no curvature: gradients do not tell how far the minimum is, "
     "and no step along them lowers the objective further.",
     GAP: "The duality gap, and with it the distance to the minimum, is within tol.",
+    VERTEX: "The linear programme was solved: its solution is a vertex, exact but for rounding.",
+    FAILED: "The linear programme was not solved; the solver's message says why.",
     DIRECT: "A factorisation solved the problem; nothing was iterated.",
 }
 
