@@ -9,6 +9,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import calclearn.linear_model
 from calclearn.linear_model import (
     GammaRegressor,
+    GeneralizedLinearClassifier,
     GeneralizedLinearRegressor,
     LinearRegression,
     LogisticRegression,
@@ -42,6 +43,11 @@ ESTIMATORS = [
     GeneralizedLinearRegressor(),
     GeneralizedLinearRegressor(loss=Huber(delta=2.0), alpha=0.1),
     GeneralizedLinearRegressor(loss="log_cosh", solver="newton-cg"),
+    GeneralizedLinearRegressor(alpha=0.1, l1_ratio=0.5, tol=1e-9),
+    GeneralizedLinearRegressor(loss="huber", positive=True),
+    GeneralizedLinearClassifier(),
+    GeneralizedLinearClassifier(loss="squared_hinge", alpha=0.1, class_weight="balanced"),
+    GeneralizedLinearClassifier(loss="multinomial_log_loss", alpha=0.1, l1_ratio=0.5, tol=1e-9),
     PoissonRegressor(),
     PoissonRegressor(solver="lbfgs"),
     GammaRegressor(solver="newton-cholesky"),

@@ -3,6 +3,7 @@
 from ._elastic_net import ElasticNet, Lasso
 from ._elastic_net_cv import ElasticNetCV, LassoCV
 from ._generalized import GeneralizedLinearRegressor
+from ._generalized_classifier import GeneralizedLinearClassifier
 from ._least_squares import LinearRegression
 from ._logistic import LogisticRegression
 from ._logistic_cv import LogisticRegressionCV
@@ -14,6 +15,7 @@ __all__ = [
     "ElasticNet",
     "ElasticNetCV",
     "GammaRegressor",
+    "GeneralizedLinearClassifier",
     "GeneralizedLinearRegressor",
     "Lasso",
     "LassoCV",
