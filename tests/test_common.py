@@ -44,7 +44,7 @@ ESTIMATORS = [
     GeneralizedLinearRegressor(loss=Huber(delta=2.0), alpha=0.1),
     GeneralizedLinearRegressor(loss="log_cosh", solver="newton-cg"),
     GeneralizedLinearRegressor(alpha=0.1, l1_ratio=0.5, tol=1e-9),
-    GeneralizedLinearRegressor(loss="huber", positive=True),
+    GeneralizedLinearRegressor(loss="huber", alpha=0.1, positive=True),
     GeneralizedLinearClassifier(),
     GeneralizedLinearClassifier(loss="squared_hinge", alpha=0.1, class_weight="balanced"),
     GeneralizedLinearClassifier(loss="multinomial_log_loss", alpha=0.1, l1_ratio=0.5, tol=1e-9),
