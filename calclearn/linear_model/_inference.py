@@ -17,7 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
 from .._runtime.threads import blas_threads, chunks
-from ..base import check_weights, drop_weightless, validate
+from ..base import Real, check_weights, drop_weightless, validate
 from ..losses import (
     Gamma,
     LogLoss,
@@ -70,6 +70,18 @@ class Inference:
         Of the statistics: normal, or Student's t with `df_resid` degrees of freedom.
     level : float
         Confidence of the intervals.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from calclearn.linear_model import LinearRegression
+    >>> X = np.array([[1.0], [2.0], [3.0], [4.0], [5.0]])
+    >>> y = [2.1, 3.9, 6.2, 7.8, 10.1]
+    >>> print(LinearRegression().fit(X, y).inference(X, y))
+    5 rows, 3 residual degrees of freedom, covariance nonrobust, dispersion 0.0363333
+               coefficient  std. error       t    P>|t|  95 % from        to
+    x0                1.99     0.06028  33.014  6.1e-05    1.79817   2.18183
+    intercept         0.05      0.1999   0.250   0.8187  -0.586237  0.686237
     """
 
     names: tuple[str, ...]
@@ -191,7 +203,7 @@ class InferenceMixin:
         check_is_fitted(self)
         if cov_type not in COVARIANCES:
             raise ValueError(f"cov_type must be one of {list(COVARIANCES)}, got {cov_type!r}")
-        if not (np.isscalar(level) and 0 < level < 1):
+        if not (isinstance(level, Real) and 0 < level < 1):
             raise ValueError(f"level must be between 0 and 1, got {level!r}")
         refusal = self._no_inference()
         if refusal:
@@ -313,6 +325,8 @@ class _Information:
         R = np.zeros((0, rows.q))
         for block in rows.blocks:
             R = np.linalg.qr(np.vstack([R, rows.curvatures(block, h)[0]]), mode="r")
+        if len(R) < rows.q:
+            raise ValueError(f"X is rank deficient: {rows.n} rows do not determine {rows.q} coefficients")
         norms = np.sqrt(np.einsum("ij,ij->j", R, R))
         if not norms.any():
             raise ValueError(
@@ -320,7 +334,7 @@ class _Information:
                 "the covariance of its coefficients does not follow from derivatives"
             )
         scaled = R / np.where(norms > 0, norms, 1.0)
-        values, vectors = np.linalg.svd(scaled)[1:] if len(R) >= rows.q else (np.zeros(1), np.eye(rows.q))
+        values, vectors = np.linalg.svd(scaled)[1:]
         if not values[-1] > max(rows.n, rows.q) * np.finfo(np.float64).eps * values[0]:
             of = [name for name, share in zip(names, np.abs(vectors[-1])) if share > 1e-3]
             raise ValueError(
