@@ -21,12 +21,14 @@ from ..base import (
     thread_count,
     validate,
 )
+from ..losses import SquaredError
 from ..optimize import Optimality
 from ..optimize._optimality import max_norm
 from ._descent import descend_least_squares
+from ._inference import InferenceMixin
 
 
-class LinearRegression(MultiOutputMixin, RegressorMixin, CalculusEstimator):
+class LinearRegression(MultiOutputMixin, RegressorMixin, InferenceMixin, CalculusEstimator):
     r"""Ordinary least squares.
 
     Minimises :math:`\|y - Xw - b\|^2` (weighted: :math:`\sum_i s_i (y_i - x_i^T w - b)^2`).  The
@@ -228,6 +230,16 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, CalculusEstimator):
         check_is_fitted(self)
         X = validate(self, X, sparse=("csr", "csc", "coo"), reset=False)
         return safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
+
+    _least_squares = True
+
+    def _loss(self):
+        return SquaredError()
+
+    def _no_inference(self):
+        if self.positive:
+            return "positive must be False, got True"
+        return "" if np.ndim(self.coef_) == 1 else "fit one target at a time"
 
     def _as_fitted(self, design):
         """The function from the flat vector of the descent to the fitted attributes that belong to it."""

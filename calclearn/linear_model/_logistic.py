@@ -22,7 +22,9 @@ from ..base import (
     thread_count,
     validate,
 )
+from ..losses import get_loss
 from ._common import SparseCoefMixin, certify, minimise, warn_if_separated
+from ._inference import ClassifierInferenceMixin
 from ._logistic_problem import (
     SOLVERS,
     LogisticProblem,
@@ -34,7 +36,7 @@ from ._logistic_problem import (
 )
 
 
-class LogisticRegression(ClassifierMixin, SparseCoefMixin, CalculusEstimator):
+class LogisticRegression(ClassifierMixin, SparseCoefMixin, ClassifierInferenceMixin, CalculusEstimator):
     r"""Logistic regression, binary or multinomial.
 
     Minimises, over coefficients `w` and intercepts `b` that are not penalised,
@@ -343,6 +345,13 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, CalculusEstimator):
                 )
             C = np.inf
         return C, {"l1": 1.0, "elasticnet": ratio}.get(penalty, 0.0)
+
+    def _loss(self):
+        return get_loss("log_loss" if len(self.classes_) == 2 else "multinomial_log_loss")
+
+    def _no_inference(self):
+        free = self.penalty is None or not np.isfinite(self.C)
+        return "" if free else f"C must be np.inf, got {self.C!r}"
 
     def _start(self, problem, objective, classes):
         if self.warm_start and hasattr(self, "coef_") and np.array_equal(self.classes_, classes):

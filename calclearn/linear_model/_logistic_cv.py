@@ -301,6 +301,9 @@ class LogisticRegressionCV(LogisticRegression):
         routed = self._routed("score", sample_weight, score_params)
         return self._get_scorer()(self, X, y, **routed.scorer.score)
 
+    def _no_inference(self):
+        return "C was chosen by cross-validation; fit LogisticRegression(C=np.inf)"
+
     def get_metadata_routing(self):
         """Which metadata go to the splitter and the scorer.
 

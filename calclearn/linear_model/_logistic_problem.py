@@ -100,8 +100,9 @@ def row_weights(sample_weight, class_weight, X, y, classes, codes):
     if class_weight is None:
         return weight
     given = {} if weight is None else {"sample_weight": weight}
-    of_class = compute_class_weight(class_weight, classes=classes, y=y, **given)[codes]
-    weight = of_class if weight is None else weight * of_class
+    with np.errstate(divide="ignore"):  # "balanced" divides by the weight of a class, which may be nothing
+        of_class = compute_class_weight(class_weight, classes=classes, y=y, **given)[codes]
+    weight = of_class if weight is None else weight * np.where(weight > 0, of_class, 0.0)
     if not (weight >= 0).all() or not weight.sum() > 0:
         raise ValueError(
             f"class_weight must leave weights that are not negative, and not all zero, got {class_weight!r}"

@@ -24,9 +24,10 @@ from ..base import (
 )
 from ..losses import Gamma, Loss, Poisson, SquaredError, Tweedie, TweedieIdentity
 from ._common import certify, minimise
+from ._inference import InferenceMixin
 
 
-class _DevianceRegressor(RegressorMixin, CalculusEstimator):
+class _DevianceRegressor(RegressorMixin, InferenceMixin, CalculusEstimator):
     """The mean half deviance of a loss, and half a squared norm; a subclass names the loss."""
 
     _parameter_constraints: ClassVar[dict] = {
