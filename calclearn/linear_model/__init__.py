@@ -4,11 +4,8 @@ from ._elastic_net import ElasticNet, Lasso
 from ._elastic_net_cv import ElasticNetCV, LassoCV
 from ._elastic_net_path import enet_path, lasso_path
 from ._generalized import GeneralizedLinearRegressor
-<<<<<<< HEAD
-from ._huber import HuberRegressor
-=======
 from ._generalized_classifier import GeneralizedLinearClassifier
->>>>>>> bc2641d531e4c51d17387897a9d620092f183a5c
+from ._huber import HuberRegressor
 from ._least_squares import LinearRegression
 from ._logistic import LogisticRegression
 from ._logistic_cv import LogisticRegressionCV
