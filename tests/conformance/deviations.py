@@ -6,7 +6,23 @@ pass them.  `OTHER` holds the rest, each of which is a difference for the user, 
 that the user would accept.
 """
 
+LOSS = "asks the private method _get_loss of the estimator, or its _base_loss, for scikit-learn's loss object"
+
 PRIVATE: dict[str, str] = {
+    **{
+        f"test_glm::test_{name}": LOSS
+        for name in (
+            "glm_regression",
+            "glm_regression_hstacked_X",
+            "glm_regression_vstacked_X",
+            "glm_regression_unpenalized",
+            "glm_regression_unpenalized_hstacked_X",
+            "glm_regression_unpenalized_vstacked_X",
+            "warm_start",
+            "tweedie_link_argument",
+            "tweedie_link_auto",
+        )
+    },
     "test_logistic::test_logistic_cv_multinomial_score[neg_log_loss-multiclass_agg_list3]": "asserts that "
     "the private _log_reg_scoring_path, which is scikit-learn's, stops at the same iterate to six decimals",
     "test_logistic::test_logreg_predict_proba_multinomial": "calls the private method _predict_proba_lr",
@@ -20,6 +36,8 @@ STEPS = (
 )
 
 OTHER: dict[str, str] = {
+    "test_glm::test_linalg_warning_with_newton_solver": "asserts a warning that newton-cholesky falls back "
+    "to lbfgs where the Hessian is singular; ours solves the singular system",
     **{f"test_base::test_inplace_data_preprocessing[42-{weights}-None]": COPY_X for weights in (True, False)},
     **{
         f"test_logistic::test_large_sparse_matrix[csr_{kind}-{solver}]": INDICES
