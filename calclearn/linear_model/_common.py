@@ -183,14 +183,15 @@ def reduction_for(objective):
 
 
 def _start_from_sample(objective, start, tol):
-    """The optimum of every tenth row, where that is better than `start`."""
+    """The optimum of every tenth row, where that is better than `start` is for them."""
     sample = fewer_rows(objective, SUBSAMPLE)
     if sample is None:
         return start
     with blas_threads(1), np.errstate(all="ignore"):
         solver = ProximalNewton if objective.kinked else Newton
         x = solver(tol=max(tol, 1e-4), max_iter=20).minimise(sample, start).x
-        return x if objective.penalised_value(x) < objective.penalised_value(start) else start
+        value = objective.value_gradient(x)[0] + objective.kinks(x)  # which the solver asks for next
+        return x if value < sample.penalised_value(start) else start
 
 
 def _can_sample(objective) -> bool:

@@ -6,23 +6,8 @@ pass them.  `OTHER` holds the rest, each of which is a difference for the user, 
 that the user would accept.
 """
 
-LOSS = "asks the private method _get_loss of the estimator, or its _base_loss, for scikit-learn's loss object"
-
 PRIVATE: dict[str, str] = {
-    **{
-        f"test_glm::test_{name}": LOSS
-        for name in (
-            "glm_regression",
-            "glm_regression_hstacked_X",
-            "glm_regression_vstacked_X",
-            "glm_regression_unpenalized",
-            "glm_regression_unpenalized_hstacked_X",
-            "glm_regression_unpenalized_vstacked_X",
-            "warm_start",
-            "tweedie_link_argument",
-            "tweedie_link_auto",
-        )
-    },
+    "test_coordinate_descent::test_lassoCV_does_not_set_precompute": "replaces a class in a private module",
     "test_logistic::test_logistic_cv_multinomial_score[neg_log_loss-multiclass_agg_list3]": "asserts that "
     "the private _log_reg_scoring_path, which is scikit-learn's, stops at the same iterate to six decimals",
     "test_logistic::test_logreg_predict_proba_multinomial": "calls the private method _predict_proba_lr",
@@ -36,6 +21,17 @@ STEPS = (
 )
 
 OTHER: dict[str, str] = {
+    "test_coordinate_descent::test_lasso_dual_gap": "compares digits of the gap's rounding: 1e-15 and 2e-15",
+    "test_coordinate_descent::test_warm_start": "asserts that twice five sweeps are ten; here Newton's steps "
+    "lie between sweeps, and the second fit begins with other ones",
+    **{
+        f"test_coordinate_descent::test_1d_multioutput_{kind}_cv": "compares seven digits with scikit-learn's "
+        "multi-task solver, which stops further from the optimum"
+        for kind in ("enet_and_multitask_enet", "lasso_and_multitask_lasso")
+    },
+    "test_coordinate_descent::test_check_input_false": "asserts an error for X in C order without the check, "
+    "which works here",
+    "test_coordinate_descent::test_enet_copy_X_False_check_input_False": COPY_X,
     "test_glm::test_linalg_warning_with_newton_solver": "asserts a warning that newton-cholesky falls back "
     "to lbfgs where the Hessian is singular; ours solves the singular system",
     **{f"test_base::test_inplace_data_preprocessing[42-{weights}-None]": COPY_X for weights in (True, False)},
