@@ -2,9 +2,9 @@ r"""
 The lasso's path and its duality gap
 ====================================
 
-An L1 penalty sets coefficients to zero.  As it is lowered they enter one after the other, and each fit
-starts where the one before ended.  For each the *duality gap* is known: two numbers that can be computed, the
-objective and a lower bound of it, between which the optimum lies.  The theory is in
+An L1 penalty sets coefficients to zero. As it is lowered they enter one after the other, and each fit
+starts where the one before ended. For each the *duality gap* is known: two numbers that can be
+computed, the objective and a lower bound of it, between which the optimum lies. The theory is in
 ``docs/derivations/l1.md``; the numbers in brackets are its equations.
 """
 
@@ -22,9 +22,9 @@ y = y - y.mean()  # the path has no intercept
 # %%
 # Coordinate descent, written out
 # -------------------------------
-# With all other coefficients fixed, the best value of one is a soft threshold (5).  The residual over its
-# length, scaled until no column exceeds the penalty, is a feasible dual point (16): its dual objective (14)
-# lies below the minimum.
+# With all other coefficients fixed, the best value of one is a soft threshold (5). The residual over its
+# length, scaled until no column exceeds the penalty, is a feasible dual point (16): its dual objective
+# (14) lies below the minimum.
 alpha = 5.0
 n = len(y)
 
@@ -53,8 +53,9 @@ primal, dual = np.array(bounds).T
 # %%
 # The estimator
 # -------------
-# It sweeps until the signs are known, solves for the support at once (19), and looks at all columns again: so its
-# gap is small after few sweeps.  The record holds it, computed from the data and the coefficients.
+# It sweeps until the signs are known, solves for the support at once (19), and looks at all columns
+# again: so its gap is small after few sweeps. The record holds it, computed from the data and the
+# coefficients.
 model = Lasso(alpha=alpha).fit(X, y)
 print(model.optimality_)
 print(f"{model.n_iter_} sweeps; written out, 34 sweeps leave a gap of {primal[-1] - dual[-1]:.1e}")

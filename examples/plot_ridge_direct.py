@@ -2,10 +2,10 @@ r"""
 Ridge regression: one decomposition, all penalties
 ==================================================
 
-A penalty moves the eigenvalues of the normal equations, and leaves their eigenvectors where they are.  So
-one decomposition gives the coefficients for every penalty, and also the error of each row had it been left
-out of the fit.  The theory is in ``docs/derivations/linear-models.md``; the numbers in brackets are its
-equations.
+A penalty moves the eigenvalues of the normal equations, and leaves their eigenvectors where they are.
+So one decomposition gives the coefficients for every penalty, and also the error of each row had it
+been left out of the fit. The theory is in ``docs/derivations/linear-models.md``; the numbers in
+brackets are its equations.
 """
 
 import matplotlib.pyplot as plt
@@ -21,15 +21,15 @@ X, y = data.data[:80], data.target[:80]  # few rows, for which a penalty matters
 # Coefficients for all penalties
 # ------------------------------
 # In the eigenvectors of :math:`A^T A = V \Lambda V^T`, each coefficient is divided by its eigenvalue plus
-# :math:`\alpha` (31).  Weak directions give way first.
+# :math:`\alpha` (31). Weak directions give way first.
 alphas = np.geomspace(1e-4, 1e2, 60)
 A, B = X - X.mean(axis=0), y - y.mean()
 eigenvalues, V = np.linalg.eigh(A.T @ A)
 coefficients = V @ ((V.T @ (A.T @ B))[:, None] / (eigenvalues[:, None] + alphas))
 
 # %%
-# The estimator solves the same equations by Cholesky's factorisation, one penalty at a time; its certificate
-# says how far above the minimum it can be.
+# The estimator solves the same equations by Cholesky's factorisation, one penalty at a time; its
+# certificate says how far above the minimum it can be.
 some = range(0, 60, 12)
 fits = [Ridge(alpha=alphas[i]).fit(X, y) for i in some]
 difference = max(np.abs(fit.coef_ - coefficients[:, i]).max() for i, fit in zip(some, fits, strict=True))

@@ -2,10 +2,10 @@ r"""
 Stochastic average gradients, Newton and L-BFGS
 ===============================================
 
-SAG and SAGA look at one row a step, and remember what each row's gradient was: so their noise dies out, and
-the objective falls by a constant share with each pass over the data.  Newton's method squares the distance, at a higher
-price a pass.  Here are both, by passes.  The theory is in ``docs/derivations/stochastic.md``; the numbers in brackets
-are its equations.
+SAG and SAGA look at one row a step, and remember what each row's gradient was: so their noise dies out,
+and the objective falls by a constant share with each pass over the data. Newton's method squares the
+distance, at a higher price a pass. Here are both, by passes. The theory is in
+``docs/derivations/stochastic.md``; the numbers in brackets are its equations.
 """
 
 import warnings
@@ -33,25 +33,31 @@ print(best.optimality_)
 # %%
 # One fit by each solver
 # ----------------------
-# ``loss_curve_`` holds the objective after each iteration: for SAG and SAGA that is a pass of as many draws as there
-# are rows; for L-BFGS a gradient, or a few; for Newton's method the gradient and the Hessian, which cost one
-# pass each, but the second one of as many operations per entry as there are columns.
+# ``loss_curve_`` holds the objective after each iteration: for SAG and SAGA that is a pass of as many
+# draws as there are rows; for L-BFGS a gradient, or a few; for Newton's method the gradient and the
+# Hessian, which cost one pass each, but the second one of as many operations per entry as there are
+# columns.
 solvers = ("sag", "saga", "lbfgs", "newton-cg", "newton-cholesky")
 figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3.8), layout="constrained")
-warnings.simplefilter("ignore", ConvergenceWarning)  # some meet the limit before the tolerance, as is to be seen
+warnings.simplefilter(
+    "ignore", ConvergenceWarning
+)  # some meet the limit before the tolerance, as is to be seen
 for solver in solvers:
     model = LogisticRegression(C=C, solver=solver, tol=1e-10, max_iter=60, random_state=0).fit(X, y)
     above = np.maximum(np.array(model.loss_curve_) - best.optimality_.objective, 1e-13)
     left.semilogy(above / above[0], ".-", lw=1, label=solver)
-    print(f"{solver}: {model.n_iter_[0]} iterations, at most {model.optimality_.suboptimality_bound:.1e} above")
-left.set(xlabel="iterations", ylabel="objective above its minimum, over that at the start", title="By iterations")
+    print(
+        f"{solver}: {model.n_iter_[0]} iterations, at most {model.optimality_.suboptimality_bound:.1e} above"
+    )
+left.set(xlabel="iterations", ylabel="distance to the minimum, relative", title="By iterations")
 left.legend()
 
 # %%
 # One outlier
 # -----------
-# The step is limited by the steepest row (3).  A row that is a hundred times too long would hold up all others if
-# all were drawn alike; drawn more often, with a shorter stride of its own (5), it costs a factor of two.
+# The step is limited by the steepest row (3). A row that is a hundred times too long would hold up all
+# others if all were drawn alike; drawn more often, with a shorter stride of its own (5), it costs a
+# factor of two.
 for scale in (1.0, 10.0, 100.0):
     Z = X.copy()
     Z[0] *= scale

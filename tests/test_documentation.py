@@ -15,6 +15,7 @@ from calclearn.optimize.rules import _contract as rules
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md")])
 DERIVATIONS = sorted(ROOT.glob("docs/derivations/*.md"))
+GUIDES = sorted(ROOT.glob("docs/guide/*.md"))
 OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
 
@@ -61,8 +62,9 @@ def test_examples_of_docstrings_run(name):
         assert failed == 0, f"{example.name}: see the captured output"
 
 
-@pytest.mark.parametrize("page", DERIVATIONS, ids=relative)
-def test_examples_of_derivations_run(page):
+@pytest.mark.parametrize("page", [*GUIDES, *DERIVATIONS], ids=relative)
+def test_examples_of_pages_run(page):
+    assert all(block.startswith(">>>") for block in blocks(page, "python")), "a block that doctest would not run"
     failed, _ = doctest.testfile(str(page), module_relative=False, optionflags=OPTIONS, encoding="utf-8")
     assert failed == 0, f"{page.name}: see the captured output"
 

@@ -91,6 +91,12 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, InferenceMixin, Calculu
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Their names, where all are strings.
 
+    See Also
+    --------
+    Ridge : With an L2 penalty.
+    Lasso : With an L1 penalty.
+    HuberRegressor : For targets with outliers.
+
     Examples
     --------
     >>> import numpy as np

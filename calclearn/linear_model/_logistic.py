@@ -104,6 +104,7 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, ClassifierInferenceMi
 
     See Also
     --------
+    LogisticRegressionCV : Chooses `C` and `l1_ratio` by cross-validation.
     GeneralizedLinearRegressor : Regression under any loss.
 
     Examples

@@ -193,6 +193,12 @@ class Ridge(MultiOutputMixin, RegressorMixin, BaseRidge):
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Their names, where all are strings.
 
+    See Also
+    --------
+    RidgeCV : Chooses `alpha` by leaving rows out, or over folds.
+    LinearRegression : Without a penalty.
+    Lasso : With an L1 penalty, which sets coefficients to zero.
+
     Examples
     --------
     >>> import numpy as np
@@ -368,6 +374,11 @@ class RidgeClassifier(LabelsAsNumbers, BaseRidge):
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Their names, where all are strings.
 
+    See Also
+    --------
+    RidgeClassifierCV : Chooses `alpha` by leaving rows out, or over folds.
+    LogisticRegression : Classification with probabilities.
+
     Examples
     --------
     >>> from calclearn.linear_model import RidgeClassifier
@@ -511,6 +522,10 @@ def ridge_regression(
     ------
     ValueError
         For invalid parameters, data that are not finite, or a solver that does not fit them.
+
+    See Also
+    --------
+    Ridge : The same as an estimator, with a free intercept.
 
     Examples
     --------

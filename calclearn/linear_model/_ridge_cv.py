@@ -277,6 +277,11 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseRidgeCV):
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Their names, where all are strings.
 
+    See Also
+    --------
+    Ridge : With a given penalty.
+    RidgeClassifierCV : The same for classes.
+
     Examples
     --------
     >>> import numpy as np
@@ -393,6 +398,11 @@ class RidgeClassifierCV(LabelsAsNumbers, BaseRidgeCV):
         Number of features seen in `fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Their names, where all are strings.
+
+    See Also
+    --------
+    RidgeClassifier : With a given penalty.
+    LogisticRegressionCV : Classification with probabilities.
 
     Examples
     --------
