@@ -64,7 +64,7 @@ def test_examples_of_docstrings_run(name):
 
 @pytest.mark.parametrize("page", [*GUIDES, *DERIVATIONS], ids=relative)
 def test_examples_of_pages_run(page):
-    assert all(block.startswith(">>>") for block in blocks(page, "python")), "a block that doctest would not run"
+    assert all(block.startswith(">>>") for block in blocks(page, "python"))
     failed, _ = doctest.testfile(str(page), module_relative=False, optionflags=OPTIONS, encoding="utf-8")
     assert failed == 0, f"{page.name}: see the captured output"
 
