@@ -78,10 +78,10 @@ class Inference:
     >>> X = np.array([[1.0], [2.0], [3.0], [4.0], [5.0]])
     >>> y = [2.1, 3.9, 6.2, 7.8, 10.1]
     >>> print(LinearRegression().fit(X, y).inference(X, y))
-    5 rows, 3 residual degrees of freedom, covariance nonrobust, dispersion 0.0363333
-               coefficient  std. error       t    P>|t|  95 % from        to
-    x0                1.99     0.06028  33.014  6.1e-05    1.79817   2.18183
-    intercept         0.05      0.1999   0.250   0.8187  -0.586237  0.686237
+    5 rows, 3 residual degrees of freedom, covariance nonrobust, dispersion 0.0356667
+               coefficient  std. error       t    P>|t|  95 % from       to
+    x0                1.99     0.05972  33.321  5.9e-05    1.79994  2.18006
+    intercept         0.05      0.1981   0.252   0.8170   -0.58036  0.68036
     """
 
     names: tuple[str, ...]
