@@ -90,7 +90,7 @@ class GeneralizedLinearClassifier(ClassifierMixin, ClassifierInferenceMixin, Gen
         classes, each against the rest, the sum of the objectives and the worst of all else, with a record
         each in `problems`.
     loss_curve_ : list of float, or list of such lists
-        The objective at the start and after each iteration; for each class, where it has a problem of its own.
+        The objective at the start and after each iteration; for each class, where each has its own problem.
     n_iter_ : ndarray of shape (n_problems,)
         Iterations taken.
     n_features_in_ : int
@@ -106,7 +106,7 @@ class GeneralizedLinearClassifier(ClassifierMixin, ClassifierInferenceMixin, Gen
 
     Notes
     -----
-    ``predict_proba`` exists where the loss says what a raw prediction means: if its domain is "unit", ``mean``
+    ``predict_proba`` exists where the loss says what a raw prediction is: if its domain is "unit", ``mean``
     is the probability of the second class; if it is "sign", the expectation of -1 and +1.  A loss without a
     ``mean`` of its own, such as the hinge, has none.  Of several classes, each against the rest, the
     probabilities are divided by their sum.
@@ -350,7 +350,8 @@ class GeneralizedLinearClassifier(ClassifierMixin, ClassifierInferenceMixin, Gen
         offset = check_offset(offset, X)
         if offset is not None and (n_classes > 2 or hasattr(self._loss(), "value_row")):
             raise ValueError(
-                f"offset is one number a row, for two classes and a loss of one output, got {n_classes} classes "
+                f"offset is one number a row, for two classes and a loss of one output; got {n_classes} "
+                "classes "
                 f"and {self._loss()!r}"
             )
         return offset
@@ -372,7 +373,9 @@ class GeneralizedLinearClassifier(ClassifierMixin, ClassifierInferenceMixin, Gen
         """The targets of two classes, `second` telling which rows are of the second."""
         loss = self._loss()
         if loss.domain not in LABELS:
-            raise ValueError(f"loss must be one of labels, got {loss!r}, whose targets are {loss.domain} numbers")
+            raise ValueError(
+                f"loss must be one of labels, got {loss!r}, whose targets are {loss.domain} numbers"
+            )
         return np.where(second, *LABELS[loss.domain][::-1])
 
     def _one_against_the_rest(self, codes, n_classes):
@@ -404,5 +407,5 @@ class GeneralizedLinearClassifier(ClassifierMixin, ClassifierInferenceMixin, Gen
         if hasattr(loss, "value_row") and type(loss) is not MultinomialLogLoss:
             return f"losses of several outputs have none but the multinomial log loss, got {loss!r}"
         if len(self.classes_) > 2 and len(np.atleast_1d(self.n_iter_)) > 1:
-            return "classes fitted each against the rest have no joint distribution; take two of them at a time"
+            return "classes fitted each against the rest have no joint distribution; take two at a time"
         return super()._no_inference()

@@ -137,10 +137,12 @@ class Inference:
         numbers = zip(
             self.coefficients, self.standard_errors, self.statistics, self.p_values, *self.intervals.T
         )
-        table = [header] + [
-            (name, f"{w:.6g}", f"{e:.4g}", f"{t:.3f}", f"{p:.4f}" if p >= 1e-4 else f"{p:.1e}")
-            + (f"{low:.6g}", f"{high:.6g}")
-            for name, (w, e, t, p, low, high) in zip(self.names, numbers)
+        table = [
+            header,
+            *(
+                (name, f"{w:.6g}", f"{e:.4g}", f"{t:.3f}", _probability(p), f"{low:.6g}", f"{high:.6g}")
+                for name, (w, e, t, p, low, high) in zip(self.names, numbers)
+            ),
         ]
         widths = [max(map(len, column)) for column in zip(*table)]
         lines = [
@@ -150,7 +152,12 @@ class Inference:
         return "\n".join([about, *(line.rstrip() for line in lines)])
 
     def __repr__(self):
-        return f"<Inference on {len(self.names)} coefficients: cov_type={self.cov_type!r}, n_obs={self.n_obs}>"
+        n = len(self.names)
+        return f"<Inference on {n} coefficients: cov_type={self.cov_type!r}, n_obs={self.n_obs}>"
+
+
+def _probability(p):
+    return f"{p:.4f}" if p >= 1e-4 else f"{p:.1e}"
 
 
 class InferenceMixin:
@@ -207,7 +214,8 @@ class InferenceMixin:
             raise ValueError(f"level must be between 0 and 1, got {level!r}")
         refusal = self._no_inference()
         if refusal:
-            raise ValueError(f"{type(self).__name__}.inference is for fits without penalty or bound: {refusal}")
+            name = type(self).__name__
+            raise ValueError(f"{name}.inference is for fits without penalty or bound: {refusal}")
         loss, X, y, weight = self._rows_of_inference(X, y, sample_weight)
         if offset is not None and weight is not None:
             offset = offset[weight > 0]
@@ -218,7 +226,8 @@ class InferenceMixin:
 
     def _no_inference(self) -> str:
         """Why the distribution of the coefficients is unknown, if it is."""
-        return f"alpha must be 0, got {self.alpha!r}" if self.alpha else ""
+        alpha = getattr(self, "alpha", 0.0)
+        return f"alpha must be 0, got {alpha!r}" if alpha else ""
 
     def _rows_of_inference(self, X, y, sample_weight):
         """`(loss, X, y, weight)` as `fit` hands them to the objective."""
@@ -324,7 +333,7 @@ class _Information:
         self.rows, self.h = rows, h
         R = np.zeros((0, rows.q))
         for block in rows.blocks:
-            R = np.linalg.qr(np.vstack([R, rows.curvatures(block, h)[0]]), mode="r")
+            R = np.asarray(np.linalg.qr(np.vstack([R, rows.curvatures(block, h)[0]]), mode="r"))
         if len(R) < rows.q:
             raise ValueError(f"X is rank deficient: {rows.n} rows do not determine {rows.q} coefficients")
         norms = np.sqrt(np.einsum("ij,ij->j", R, R))
@@ -350,7 +359,7 @@ class _Information:
                 self.M += (T * sign[:, None]).T @ T
             if not scipy.linalg.eigvalsh(self.M)[0] > 0:
                 raise ValueError(
-                    f"{rows.loss!r}: the Hessian at the coefficients is not positive definite, they are at no "
+                    f"{rows.loss!r}: the Hessian at the coefficients is not positive definite, they are no "
                     "minimum"
                 )
 
@@ -422,7 +431,7 @@ def _covariance(rows, cov_type, names):
     estimated = likelihood and not _known_dispersion(rows.loss)
     if df_resid <= 0 and (estimated or cov_type == "HC1"):
         raise ValueError(
-            f"{rows.n} rows leave no degrees of freedom beside {rows.q} coefficients to estimate a variance by"
+            f"{rows.n} rows leave no degrees of freedom beside {rows.q} coefficients for a variance"
         )
     expected = rows.expected() if likelihood else None
     if estimated:
@@ -476,7 +485,8 @@ def _is_far(rows, polished, step, errors, names) -> bool:
         return False
     warnings.warn(
         "The coefficients are not at the optimum of these data: a Newton step would move "
-        f"{names[worst]!r} by {away[worst]:.2g} standard errors. Either fit did not converge, or it had other "
+        f"{names[worst]!r} by {away[worst]:.2g} standard errors. Either fit did not converge, or it had "
+        "other "
         "data or weights: the standard errors are right for neither.",
         ConvergenceWarning,
         stacklevel=5,
@@ -485,7 +495,7 @@ def _is_far(rows, polished, step, errors, names) -> bool:
 
 
 def _contrasts(estimator):
-    """The coefficients, the intercept's last, in a row; of several classes in a row for each but the first."""
+    """The coefficients, the intercept's last; of several classes in a row for each but the first."""
     coef = estimator.coef_.toarray() if issparse(estimator.coef_) else estimator.coef_
     theta = np.atleast_2d(np.asarray(coef, np.float64))
     if estimator.fit_intercept:

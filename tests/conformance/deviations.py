@@ -25,8 +25,8 @@ OTHER: dict[str, str] = {
     "test_coordinate_descent::test_warm_start": "asserts that twice five sweeps are ten; here Newton's steps "
     "lie between sweeps, and the second fit begins with other ones",
     **{
-        f"test_coordinate_descent::test_1d_multioutput_{kind}_cv": "compares seven digits with scikit-learn's "
-        "multi-task solver, which stops further from the optimum"
+        f"test_coordinate_descent::test_1d_multioutput_{kind}_cv": "compares seven digits with the "
+        "multi-task solver of scikit-learn, which stops further from the optimum"
         for kind in ("enet_and_multitask_enet", "lasso_and_multitask_lasso")
     },
     "test_coordinate_descent::test_check_input_false": "asserts an error for X in C order without the check, "

@@ -223,7 +223,7 @@ def test_negative_curvature_in_some_rows_is_no_obstacle(X, targets):
     assert curvature.min() < 0
     ours = model.inference(X, y, cov_type="HC0")
     assert_allclose(ours.covariance, sandwich(X, np.ones(N), slope, curvature, 0), rtol=1e-6)
-    with pytest.raises(ValueError, match="HC2.*not convex"):
+    with pytest.raises(ValueError, match=r"HC2.*not convex"):
         model.inference(X, y, cov_type="HC2")
 
 
@@ -318,7 +318,11 @@ def test_an_exact_fit_has_no_error(X):
     ("model", "name", "message"),
     [
         (LogisticRegression(), "labels", "C must be np.inf, got 1.0"),
-        (LogisticRegressionCV(Cs=2, cv=2, l1_ratios=(0,), scoring=None, use_legacy_attributes=False), "labels", "cross-val"),
+        (
+            LogisticRegressionCV(Cs=2, cv=2, l1_ratios=(0,), scoring=None, use_legacy_attributes=False),
+            "labels",
+            "cross-val",
+        ),
         (PoissonRegressor(), "counts", "alpha must be 0, got 1.0"),
         (GeneralizedLinearRegressor(alpha=0.1), "real", "alpha must be 0, got 0.1"),
         (GeneralizedLinearRegressor(positive=True), "real", "positive must be False"),
@@ -381,7 +385,7 @@ def test_other_data_are_told(X, targets):
     model = LogisticRegression(C=np.inf).fit(X, targets["labels"])
     with pytest.raises(ValueError, match="features"):
         model.inference(X[:, :2], targets["labels"])
-    with pytest.raises(ValueError, match="label .*2.0.*not seen"):
+    with pytest.raises(ValueError, match=r"label .*2.0.*not seen"):
         model.inference(X, targets["labels"] * 2)
     with pytest.warns(ConvergenceWarning, match="other data or weights") as record:
         model.inference(X, targets["labels"][::-1])
