@@ -119,11 +119,11 @@ def _add_sparse_squares(data, indices, indptr, start, h, out):
 class SparseBlock:
     """Rows start:stop of a CSR X, whose arrays all blocks share; SciPy's products would hold the GIL."""
 
-    __slots__ = ("_arrays", "_matrix", "start", "stop")
+    __slots__ = ("_matrix", "arrays", "start", "stop")
 
     def __init__(self, X, start, stop):
         self._matrix, self.start, self.stop = X, start, stop
-        self._arrays = (readonly(X.data), readonly(X.indices), readonly(X.indptr), start)
+        self.arrays = (readonly(X.data), readonly(X.indices), readonly(X.indptr), start)
 
     @property
     def X(self):
@@ -137,7 +137,7 @@ class SparseBlock:
         coef = readonly(coef)
         out = np.empty((self.stop - self.start, *coef.shape[1:]), coef.dtype)
         product = _sparse_times if coef.ndim == 1 else _sparse_times_rows
-        product(*self._arrays, coef, out)
+        product(*self.arrays, coef, out)
         return out
 
     def transposed_times(self, g):
@@ -147,7 +147,7 @@ class SparseBlock:
 
     def add_transposed_times(self, g, out):
         product = _add_sparse_transposed if g.ndim == 1 else _add_sparse_transposed_rows
-        product(*self._arrays, readonly(g), out)
+        product(*self.arrays, readonly(g), out)
 
     def gram(self, h):
         X = self.X
@@ -158,7 +158,7 @@ class SparseBlock:
     def squares(self, h):
         """The diagonal of :meth:`gram`."""
         out = np.zeros(self._matrix.shape[1])
-        _add_sparse_squares(*self._arrays, readonly(h), out)
+        _add_sparse_squares(*self.arrays, readonly(h), out)
         return out
 
 

@@ -1,4 +1,4 @@
-"""Value, gradient and Hessian of a small dense problem, in one loop over its rows.
+"""Losses and their derivatives by the coefficients in one loop over rows, where passes of their own cost more.
 
 Where X has a few columns and a few thousand rows, calling NumPy costs more than it computes: an
 iteration of Newton's method is one call of this kernel.
@@ -7,7 +7,7 @@ iteration of Newton's method is one call of this kernel.
 import numpy as np
 from numba.core.errors import NumbaError
 
-from .._runtime.jit import kernel
+from .._runtime.jit import kernel, readonly
 from ..losses import pointwise
 
 COLUMNS = 24  # beyond, or with more entries, larger blocks for BLAS are the faster
@@ -48,6 +48,41 @@ def derivatives(loss, X, y, weight, coef, intercept):
         pointwise.value_gradient_hessian(loss, y[:1], y[:1])  # says in one line why the loss does not compile
         raise
     return value, gradient, hessian, raw
+
+
+def sparse_derivatives(loss, block, y, weight, coef, intercept, raw, gradient):
+    """The sum of losses over a block of a sparse X: fill `raw`, and add the gradient by [w, b] to `gradient`.
+
+    A row's entries are read once for both products.
+    """
+    dtype = coef.dtype
+    weight = None if weight is None else readonly(weight)
+    rows = loss.at(dtype), *block.arrays, readonly(y), weight
+    try:
+        return _accumulate_sparse(*rows, readonly(coef), dtype.type(intercept), raw, gradient)
+    except NumbaError:
+        pointwise.value_gradient(loss, y[:1], y[:1])
+        raise
+
+
+@kernel
+def _accumulate_sparse(loss, data, indices, indptr, start, y, weight, coef, intercept, raw, gradient):
+    total, slopes = 0.0, 0.0
+    for i in range(y.shape[0]):
+        first, last = np.uintp(indptr[start + i]), np.uintp(indptr[start + i + 1])
+        f = np.float64(intercept)
+        for e in range(first, last):
+            f += data[e] * coef[np.uintp(indices[e])]
+        raw[i] = f
+        g, _ = loss.derivatives(y[i], raw[i])
+        s = 1.0 if weight is None else np.float64(weight[i])
+        total += s * loss.value(y[i], raw[i])
+        slope = s * g
+        slopes += slope
+        for e in range(first, last):
+            gradient[np.uintp(indices[e])] += data[e] * slope
+    gradient[gradient.shape[0] - 1] += slopes
+    return total
 
 
 @kernel

@@ -259,11 +259,16 @@ class LinearObjective:
             value, gradient, H, raw = fused.derivatives(self.loss, *rows, readonly(coef), intercept)
             return self._see(x, raw, value, gradient[None], H)
         raw = self._fresh_raw()
+        in_one = self.design.sparse and self.n_outputs is None and self.offset is None
 
         def part(blocks):
             value, gradient = 0.0, np.zeros((self.n_outputs or 1, self.p + 1))
             for block in blocks:
                 rows = slice(block.start, block.stop)
+                if in_one:
+                    inputs = self.loss, block, self.y[rows], self._weights(rows), coef, intercept, raw[rows]
+                    value += fused.sparse_derivatives(*inputs, gradient[0])
+                    continue
                 raw[rows] = self._raw_of(block, coef, intercept)
                 v, g = pointwise.value_gradient(self.loss, self.y[rows], raw[rows], self._weights(rows))
                 value += self._sum(v)

@@ -96,9 +96,11 @@ class Equilibrated:
 
     def __init__(self, objective: LinearObjective, x):
         self._objective = objective
+        _, gradient = objective.value_gradient(x)
         scale = objective.scaling(x, dense=False).solve(np.ones(objective.size))
         # Newton's step, with that diagonal as the Hessian, is as long as L-BFGS makes its first one: 1
-        self._scale = scale * (np.linalg.norm(scale * objective.value_gradient(x)[1]) or 1.0)
+        self._scale = scale * (np.linalg.norm(scale * gradient) or 1.0)
+        self._start = x, x / self._scale
         self.units = objective.units / self._scale
         self.noise, self.convex = objective.noise, objective.convex
 
@@ -107,8 +109,9 @@ class Equilibrated:
         return value, gradient * self._scale
 
     def lift(self, z):
-        """Parameters of the problem itself."""
-        return self._scale * z
+        """Parameters of the problem itself; of the start without rounding, lest it be evaluated again."""
+        x, start = self._start
+        return x if np.array_equal(z, start) else self._scale * z
 
     def project(self, x):
         """Parameters in the new variables."""

@@ -199,6 +199,7 @@ def _can_sample(objective) -> bool:
     return objective.convex and not objective.design.sparse and enough
 
 
+@blas_threads(1)
 def certify(objective: LinearObjective, solution, x, *, scale=1.0) -> Optimality:
     r"""How far `x` is from the optimum, computed from the problem.
 
