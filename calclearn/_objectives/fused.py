@@ -1,4 +1,4 @@
-"""Losses and their derivatives by the coefficients in one loop over rows, where passes of their own cost more.
+"""Losses and their derivatives by the coefficients in one loop over rows, where passes apart cost more.
 
 Where X has a few columns and a few thousand rows, calling NumPy costs more than it computes: an
 iteration of Newton's method is one call of this kernel.
