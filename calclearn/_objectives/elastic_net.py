@@ -30,6 +30,7 @@ SWEEPS = 40  # for a working set at first; twice as many each time no column was
 MARGIN = (
     1e-4  # of one fit, aim at this share of the tolerance: once the working set is right, it costs little
 )
+INNER = 0.3  # of that share, for the gap among the columns of the working set
 SLACK = 1.5  # a working set may be so much larger than wanted, if it is that of the last penalty
 STALLS = 3  # rounds without progress, at rounding level, after which to stop
 
@@ -135,20 +136,16 @@ def minimise(
             penalty,
             w[working],
             positive=np.full(len(Q), positive),
-            tol=max(1e-13 * scale, _loosest(w, margin * enough)),
+            tol=1e-13 * scale,
             max_sweeps=min(limit, max_iter - done),
             rng=rng,
+            enough=INNER * margin * enough,
+            square=point.square + l2 * float(w @ w) + float((c + point.correlation[working] - l2 * w[working]) @ w[working]),
         )
         settled = minimum.violation <= 1e-10 * scale
         done += minimum.n_sweeps
         w[working] = minimum.w
         point = Point(w, *(yield from problem.look(w)))
-
-
-def _loosest(w, gap):
-    """The gradient that leaves about a tenth of `gap`, by the norm of the coefficients."""
-    norm = np.abs(w).sum()
-    return 0.1 * gap / norm if norm > 0 else 0.0
 
 
 def _gram(problem, working):
@@ -172,7 +169,7 @@ def _working_set(problem, point, l1, l2, positive, working, l1_before):
         chosen[working] = True
     candidates = np.flatnonzero((score > threshold) & ~chosen)
     room = max(FIRST, int(chosen.sum()))
-    if len(candidates) > room and not (working is None and l1_before is not None):
+    if len(candidates) > room:
         candidates = candidates[np.argpartition(-score[candidates], room)[:room]]
     if working is not None:
         return np.concatenate([working, candidates]) if len(candidates) else working

@@ -37,9 +37,9 @@ class Minimum(NamedTuple):
 
 
 def minimise_quadratic(
-    Q, c, l1, start=None, *, positive=None, tol=1e-10, max_sweeps=10_000, rng=None
+    Q, c, l1, start=None, *, positive=None, tol=1e-10, max_sweeps=10_000, rng=None, enough=0.0, square=np.inf
 ) -> Minimum:
-    """Minimise q until no coordinate violates its optimality condition by more than `tol`.
+    r"""Minimise q until no coordinate violates its optimality condition by more than `tol`.
 
     Parameters
     ----------
@@ -55,6 +55,10 @@ def minimise_quadratic(
     max_sweeps : int
     rng : RandomState or Generator, optional
         Shuffles the coordinates anew for each sweep; they are taken in turn without.
+    enough, square : float
+        Or until the duality gap of :math:`\tfrac12 \|z - Z w\|^2 + \lambda \|w\|_1` is at most `enough`, where q
+        is that less a constant: :math:`Q = Z^T Z`, :math:`c = Z^T z`, `square` is :math:`\|z\|^2`, and all of
+        `l1` are the same.
 
     Returns
     -------
@@ -71,7 +75,9 @@ def minimise_quadratic(
             order = np.array([rng.permutation(p) for _ in range(SWEEPS)])
         steady = min(2 + np.count_nonzero(w) // STEADY, MOST)
         n_sweeps = min(SWEEPS, max_sweeps - done)
-        swept, settled = _sweep(Q, l1, positive, w, gradient, tol, n_sweeps, steady, order)
+        swept, settled = _sweep(
+            Q, c, l1, positive, w, gradient, tol, n_sweeps, steady, order, enough, square
+        )
         done += swept
         if settled or done >= max_sweeps:
             break
@@ -104,8 +110,22 @@ def kkt_violation(gradient, w, l1, positive=None) -> float:
 
 
 @kernel
-def _sweep(Q, l1, positive, w, gradient, tol, n_sweeps, steady, order):
-    """Coordinate descent in place; `(sweeps, whether the last one found nothing above tol)`.
+def _gap(c, l1, positive, w, gradient, square):
+    """The duality gap of least squares, by the residual scaled into the feasible set."""
+    largest, along, norm = 0.0, 0.0, 0.0
+    for j in range(len(w)):
+        slope = -gradient[j]
+        largest = max(largest, slope if positive else abs(slope))
+        along += slope * w[j]
+        norm += abs(w[j])
+        square += (gradient[j] - c[j]) * w[j]
+    share = 1.0 if largest <= l1 else l1 / largest
+    return 0.5 * (1.0 - share) ** 2 * max(square, 0.0) + l1 * norm - share * along
+
+
+@kernel
+def _sweep(Q, c, l1, positive, w, gradient, tol, n_sweeps, steady, order, enough, square):
+    """Coordinate descent in place; `(sweeps, whether the last one found nothing above tol, or a small gap)`.
 
     The rows of `order` say in which order the sweeps take the coordinates; `steady` sweeps in turn without a
     change of sign end it.
@@ -140,7 +160,7 @@ def _sweep(Q, l1, positive, w, gradient, tol, n_sweeps, steady, order):
                 row = Q[j]
                 for k in range(p):
                     gradient[k] += step * row[k]
-        if worst <= tol:
+        if worst <= tol or (enough > 0.0 and _gap(c, l1[0], positive[0], w, gradient, square) <= enough):
             return sweep + 1, True
         unchanged = 0 if changes else unchanged + 1
         if unchanged == steady:

@@ -387,7 +387,8 @@ def path(
         fit = yield from elastic_net.minimise(
             problem, point, l1, l2, positive=positive, l1_before=before, **options
         )
-        point, before = fit.point, l1
+        if fit.n_iter or before is None:
+            point, before = fit.point, l1
         fits.append(fit)
         if report is not None:
             report(i, len(alphas), fit)
