@@ -23,7 +23,7 @@ from .._runtime.jit import kernel
 SWEEPS = 64  # of coordinate descent, at most, between two looks at the support ...
 STEADY = 12  # ... which comes as soon as two in turn have changed no sign: one more for so many coordinates,
 MOST = 24  # up to these, as a factorisation costs that many more sweeps
-WALKS = 32  # times that one Newton phase may drop coordinates
+WALKS = 32  # times that one Newton phase may drop coordinates: first once, as sweeps do it too, then twice, ...
 WEAKEST = 1e-10  # added to the curvature, in units of the largest, where there may be none
 
 
@@ -69,7 +69,7 @@ def minimise_quadratic(
     positive = np.zeros(p, bool) if positive is None else positive
     gradient = Q @ w - c
     order = np.arange(p)[None, :]
-    done = 0
+    done, walks = 0, 1
     while True:
         if rng is not None:
             order = np.array([rng.permutation(p) for _ in range(SWEEPS)])
@@ -81,8 +81,9 @@ def minimise_quadratic(
         done += swept
         if settled or done >= max_sweeps:
             break
-        if _newton_on_the_support(Q, c, l1, positive, w):
+        if _newton_on_the_support(Q, c, l1, positive, w, walks):
             gradient[:] = Q @ w - c
+        walks = min(2 * walks, WALKS)
     gradient = Q @ w - c  # free of what the updates have rounded away
     return Minimum(w, gradient, kkt_violation(gradient, w, l1, positive), done)
 
@@ -168,13 +169,13 @@ def _sweep(Q, c, l1, positive, w, gradient, tol, n_sweeps, steady, order, enough
     return n_sweeps, False
 
 
-def _newton_on_the_support(Q, c, l1, positive, w) -> bool:
+def _newton_on_the_support(Q, c, l1, positive, w, walks) -> bool:
     """Walk from `w`, in place, to the optimum on its support, dropping what vanishes on the way.
 
     Each piece of the walk lies in one orthant, where q is a quadratic: it cannot rise.  False, and `w` as
     it was, where the support is empty.
     """
-    for walk in range(WALKS):
+    for walk in range(walks):
         support = np.flatnonzero((w != 0) | ((l1 == 0) & ~positive))
         if not len(support):
             return walk > 0
