@@ -96,6 +96,7 @@ class CentredColumns:
     """
 
     whole = False  # whether all columns may be taken for a working set
+    sweepable = False  # whether paths may be computed without looking at rows
 
     def __init__(self, columns, y, weight=None, *, intercept=True):
         self.columns, self.intercept = columns, intercept
@@ -230,6 +231,7 @@ class CentredGram:
         self._gram, self.cross, self.exact = gram, cross, exact
         self.p, self.total, self.y_square = len(cross), total, y_square
         self.whole = self.p <= 256
+        self.sweepable = self.whole and exact is None
         self.last: tuple = (None, None)
 
     def begin(self):

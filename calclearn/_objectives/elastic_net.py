@@ -22,6 +22,7 @@ import numpy as np
 
 from ..optimize import Optimality
 from ..optimize._stopping import CONVERGED, EPS, GAP, ITERATIONS, NOT_FINITE, ROUNDING
+from .._runtime.jit import kernel, readonly
 from .columns import CentredColumns, CentredGram
 from .quadratic import minimise_quadratic
 
@@ -146,6 +147,88 @@ def minimise(
         done += minimum.n_sweeps
         w[working] = minimum.w
         point = Point(w, *(yield from problem.look(w)))
+
+
+def along(problem, point: Point, l1s, l2s, *, positive=False, tol=1e-4, max_iter=1000, margin=MARGIN):
+    """By compiled sweeps over the whole Gram matrix: a `Fit` for each pair of penalties, as far as that goes.
+
+    They end before the first whose gap is not reached within a few sweeps, or that is no number.
+    """
+    n, p = len(l1s), problem.p
+    W, slopes = np.zeros((n, p)), np.zeros((n, p))
+    squares, gaps, sweeps = np.zeros(n), np.zeros(n), np.zeros(n, np.intp)
+    enough = margin * tol * problem.y_square
+    Q, c = readonly(problem.gram(np.arange(p))), readonly(problem.cross)
+    sizes = np.array([problem.y_square, enough])
+    penalties = readonly(np.column_stack([l1s, l2s]), np.float64)
+    most = min(SWEEPS, max_iter)
+    reached = _sweep_along(Q, c, readonly(point.w), penalties, positive, sizes, most, W, slopes, squares, gaps, sweeps)
+    return [
+        Fit(Point(W[i], slopes[i], float(squares[i])), float(gaps[i]), int(sweeps[i]), GAP) for i in range(reached)
+    ]
+
+
+@kernel
+def _sweep_along(Q, c, start, penalties, positive, sizes, most, W, slopes, squares, gaps, sweeps):
+    """Coordinate descent for each row (l1, l2) of `penalties`; how many reached a gap of `sizes[1]`."""
+    p = len(c)
+    y_square, enough = sizes
+    w, slope = start.copy(), np.empty(p)
+    for i in range(len(penalties)):
+        l1, l2 = penalties[i]
+        done, fresh = 0, False
+        while True:
+            if not fresh:
+                slope[:] = c  # free of what the updates round away
+                for k in range(p):
+                    if w[k] != 0.0:
+                        slope -= w[k] * Q[k]
+                fresh = True
+            gap, square = _gap_of(c, slope, w, l1, l2, positive, y_square)
+            if gap <= enough:
+                break
+            for _ in range(most - done):
+                for j in range(p):
+                    old, curvature = w[j], Q[j, j] + l2
+                    target = slope[j] + Q[j, j] * old
+                    if curvature <= 0.0:
+                        continue
+                    if target > l1:
+                        step = (target - l1) / curvature - old
+                    elif target < -l1 and not positive:
+                        step = (target + l1) / curvature - old
+                    else:
+                        step = -old
+                    if step != 0.0:
+                        w[j] = old + step
+                        row = Q[j]
+                        for k in range(p):
+                            slope[k] -= step * row[k]
+                done += 1
+                fresh = False
+                gap, square = _gap_of(c, slope, w, l1, l2, positive, y_square)
+                if gap <= enough:
+                    break
+            if fresh or (done >= most and not gap <= enough):
+                return i
+        W[i], slopes[i], squares[i], gaps[i], sweeps[i] = w, slope, square, gap, done
+    return len(penalties)
+
+
+@kernel
+def _gap_of(c, slope, w, l1, l2, positive, y_square):
+    """`(duality gap, square of the residual)`, as `duality_gap` has the former where l2 = 0."""
+    largest, dot, norm, square, ridge = 0.0, 0.0, 0.0, y_square, 0.0
+    for j in range(len(w)):
+        own = slope[j] - l2 * w[j]
+        largest = max(largest, own if positive else abs(own))
+        dot += own * w[j]
+        norm += abs(w[j])
+        square -= (slope[j] + c[j]) * w[j]
+        ridge += w[j] * w[j]
+    square = max(square, 0.0)
+    share = 1.0 if largest <= l1 else l1 / largest
+    return 0.5 * (1.0 - share) ** 2 * (square + l2 * ridge) + max(l1 * norm - share * dot, 0.0), square
 
 
 def _gram(problem, working):
