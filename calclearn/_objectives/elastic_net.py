@@ -20,9 +20,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .._runtime.jit import kernel, readonly
 from ..optimize import Optimality
 from ..optimize._stopping import CONVERGED, EPS, GAP, ITERATIONS, NOT_FINITE, ROUNDING
-from .._runtime.jit import kernel, readonly
 from .columns import CentredColumns, CentredGram
 from .quadratic import minimise_quadratic
 
@@ -131,17 +131,18 @@ def minimise(
         w = point.w.copy()
         c = point.correlation[working] - l2 * w[working] + Q @ w[working]
         scale = np.abs(c).max()
+        target = c + point.correlation[working] - l2 * w[working]  # with w: squares of the augmented y
         minimum = minimise_quadratic(
             Q,
             c,
             penalty,
             w[working],
             positive=np.full(len(Q), positive),
-            tol=1e-13 * scale,
+            tol=max(1e-13 * scale, _loosest(w, margin * enough)),
             max_sweeps=min(limit, max_iter - done),
             rng=rng,
             enough=INNER * margin * enough,
-            square=point.square + l2 * float(w @ w) + float((c + point.correlation[working] - l2 * w[working]) @ w[working]),
+            square=point.square + l2 * float(w @ w) + float(target @ w[working]),
         )
         settled = minimum.violation <= 1e-10 * scale
         done += minimum.n_sweeps
@@ -162,10 +163,10 @@ def along(problem, point: Point, l1s, l2s, *, positive=False, tol=1e-4, max_iter
     sizes = np.array([problem.y_square, enough])
     penalties = readonly(np.column_stack([l1s, l2s]), np.float64)
     most = min(SWEEPS, max_iter)
-    reached = _sweep_along(Q, c, readonly(point.w), penalties, positive, sizes, most, W, slopes, squares, gaps, sweeps)
-    return [
-        Fit(Point(W[i], slopes[i], float(squares[i])), float(gaps[i]), int(sweeps[i]), GAP) for i in range(reached)
-    ]
+    found = W, slopes, squares, gaps, sweeps
+    reached = _sweep_along(Q, c, readonly(point.w), penalties, positive, sizes, most, *found)
+    points = [Point(w, slope, float(square)) for w, slope, square in zip(W, slopes, squares)]
+    return [Fit(points[i], float(gaps[i]), int(sweeps[i]), GAP) for i in range(reached)]
 
 
 @kernel
@@ -229,6 +230,12 @@ def _gap_of(c, slope, w, l1, l2, positive, y_square):
     square = max(square, 0.0)
     share = 1.0 if largest <= l1 else l1 / largest
     return 0.5 * (1.0 - share) ** 2 * (square + l2 * ridge) + max(l1 * norm - share * dot, 0.0), square
+
+
+def _loosest(w, gap):
+    """The gradient that leaves about a tenth of `gap`, by the norm of the coefficients."""
+    norm = np.abs(w).sum()
+    return 0.1 * gap / norm if norm > 0 else 0.0
 
 
 def _gram(problem, working):

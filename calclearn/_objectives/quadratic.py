@@ -23,7 +23,9 @@ from .._runtime.jit import kernel
 SWEEPS = 64  # of coordinate descent, at most, between two looks at the support ...
 STEADY = 12  # ... which comes as soon as two in turn have changed no sign: one more for so many coordinates,
 MOST = 24  # up to these, as a factorisation costs that many more sweeps
-WALKS = 32  # times that one Newton phase may drop coordinates: first once, as sweeps do it too, then twice, ...
+WALKS = (
+    32  # times that one Newton phase may drop coordinates: first once, as sweeps do it too, then twice, ...
+)
 WEAKEST = 1e-10  # added to the curvature, in units of the largest, where there may be none
 
 
@@ -56,9 +58,9 @@ def minimise_quadratic(
     rng : RandomState or Generator, optional
         Shuffles the coordinates anew for each sweep; they are taken in turn without.
     enough, square : float
-        Or until the duality gap of :math:`\tfrac12 \|z - Z w\|^2 + \lambda \|w\|_1` is at most `enough`, where q
-        is that less a constant: :math:`Q = Z^T Z`, :math:`c = Z^T z`, `square` is :math:`\|z\|^2`, and all of
-        `l1` are the same.
+        Stop also once the duality gap is at most `enough`, where q is, up to a constant,
+        :math:`\tfrac12 \|z - Z w\|^2 + \lambda \|w\|_1`: :math:`Q = Z^T Z`, :math:`c = Z^T z`, all of
+        `l1` and of `positive` are the same, and `square` is :math:`\|z\|^2`.
 
     Returns
     -------
@@ -75,9 +77,7 @@ def minimise_quadratic(
             order = np.array([rng.permutation(p) for _ in range(SWEEPS)])
         steady = min(2 + np.count_nonzero(w) // STEADY, MOST)
         n_sweeps = min(SWEEPS, max_sweeps - done)
-        swept, settled = _sweep(
-            Q, c, l1, positive, w, gradient, tol, n_sweeps, steady, order, enough, square
-        )
+        swept, settled = _sweep(Q, c, l1, positive, w, gradient, tol, n_sweeps, steady, order, enough, square)
         done += swept
         if settled or done >= max_sweeps:
             break
