@@ -22,13 +22,18 @@ THREADED = 1 << 20  # entries of X from which threads share a product
 
 @kernel
 def _submatrix(gram, index):
-    """gram[index][:, index]: NumPy's is several times slower."""
+    """gram[index][:, index] of a symmetric matrix whose lower triangle is there."""
     k = len(index)
     out = np.empty((k, k))
     for i in range(k):
         row = gram[index[i]]
         for j in range(k):
-            out[i, j] = row[index[j]]
+            if index[j] <= index[i]:
+                out[i, j] = row[index[j]]
+    for i in range(k):
+        for j in range(k):
+            if index[j] > index[i]:
+                out[i, j] = out[j, i]
     return out
 
 
@@ -91,6 +96,7 @@ class CentredColumns:
     """
 
     whole = False  # whether all columns may be taken for a working set
+    sweepable = False  # whether paths may be computed without looking at rows
 
     def __init__(self, columns, y, weight=None, *, intercept=True):
         self.columns, self.intercept = columns, intercept
@@ -176,20 +182,19 @@ class CentredColumns:
             self._gram = larger
         self.cached = np.concatenate([self.cached, new])
         self.slot[new] = np.arange(k, m)
-        gram, X, old = self._gram, self.columns.X, k
+        gram, X = self._gram, self.columns.X
         if self.columns.sparse:
             scaled = X[:, new].multiply(self.share[:, None]).tocsc()
-            gram[:m, k:m] = (X[:, self.cached].T @ scaled).toarray()
-            gram[:m, k:m] -= np.outer(self.mean[self.cached], self.mean[new])
+            gram[k:m, :m] = (scaled.T @ X[:, self.cached]).toarray()
+            gram[k:m, :m] -= np.outer(self.mean[new], self.mean[self.cached])
         else:
             z = self._columns(new)
-            for first, block in [*self._blocks, (k, z)]:
-                np.multiply(block.T @ z, self.scale, out=gram[first : first + block.shape[1], k:m])
+            for first, block in [*self._blocks, (k, z)]:  # rows: the lower triangle
+                np.multiply(z.T @ block, self.scale, out=gram[k:m, first : first + block.shape[1]])
             while self._blocks and self._blocks[-1][1].shape[1] <= 2 * z.shape[1]:  # few blocks, few copies
                 k, block = self._blocks.pop()
                 z = np.hstack([block, z]) if z.flags.c_contiguous else np.vstack([block.T, z.T]).T
             self._blocks.append((k, z))
-        gram[old:m, :old] = gram[:old, old:m].T
 
     def _columns(self, index):
         """Columns of Z, in float64 and in the order of X; unweighted, without the factor n^(-1/2)."""
@@ -226,6 +231,7 @@ class CentredGram:
         self._gram, self.cross, self.exact = gram, cross, exact
         self.p, self.total, self.y_square = len(cross), total, y_square
         self.whole = self.p <= 256
+        self.sweepable = self.whole and exact is None
         self.last: tuple = (None, None)
 
     def begin(self):

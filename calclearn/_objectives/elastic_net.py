@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .._runtime.jit import kernel, readonly
 from ..optimize import Optimality
 from ..optimize._stopping import CONVERGED, EPS, GAP, ITERATIONS, NOT_FINITE, ROUNDING
 from .columns import CentredColumns, CentredGram
@@ -30,6 +31,7 @@ SWEEPS = 40  # for a working set at first; twice as many each time no column was
 MARGIN = (
     1e-4  # of one fit, aim at this share of the tolerance: once the working set is right, it costs little
 )
+INNER = 0.3  # of that share, for the gap among the columns of the working set
 SLACK = 1.5  # a working set may be so much larger than wanted, if it is that of the last penalty
 STALLS = 3  # rounds without progress, at rounding level, after which to stop
 
@@ -129,6 +131,7 @@ def minimise(
         w = point.w.copy()
         c = point.correlation[working] - l2 * w[working] + Q @ w[working]
         scale = np.abs(c).max()
+        target = c + point.correlation[working] - l2 * w[working]  # with w: squares of the augmented y
         minimum = minimise_quadratic(
             Q,
             c,
@@ -138,11 +141,95 @@ def minimise(
             tol=max(1e-13 * scale, _loosest(w, margin * enough)),
             max_sweeps=min(limit, max_iter - done),
             rng=rng,
+            enough=INNER * margin * enough,
+            square=point.square + l2 * float(w @ w) + float(target @ w[working]),
         )
         settled = minimum.violation <= 1e-10 * scale
         done += minimum.n_sweeps
         w[working] = minimum.w
         point = Point(w, *(yield from problem.look(w)))
+
+
+def along(problem, point: Point, l1s, l2s, *, positive=False, tol=1e-4, max_iter=1000, margin=MARGIN):
+    """By compiled sweeps over the whole Gram matrix: a `Fit` for each pair of penalties, as far as that goes.
+
+    They end before the first whose gap is not reached within a few sweeps, or that is no number.
+    """
+    n, p = len(l1s), problem.p
+    W, slopes = np.zeros((n, p)), np.zeros((n, p))
+    squares, gaps, sweeps = np.zeros(n), np.zeros(n), np.zeros(n, np.intp)
+    enough = margin * tol * problem.y_square
+    Q, c = readonly(problem.gram(np.arange(p))), readonly(problem.cross)
+    sizes = np.array([problem.y_square, enough])
+    penalties = readonly(np.column_stack([l1s, l2s]), np.float64)
+    most = min(SWEEPS, max_iter)
+    found = W, slopes, squares, gaps, sweeps
+    reached = _sweep_along(Q, c, readonly(point.w), penalties, positive, sizes, most, *found)
+    points = [Point(w, slope, float(square)) for w, slope, square in zip(W, slopes, squares)]
+    return [Fit(points[i], float(gaps[i]), int(sweeps[i]), GAP) for i in range(reached)]
+
+
+@kernel
+def _sweep_along(Q, c, start, penalties, positive, sizes, most, W, slopes, squares, gaps, sweeps):
+    """Coordinate descent for each row (l1, l2) of `penalties`; how many reached a gap of `sizes[1]`."""
+    p = len(c)
+    y_square, enough = sizes
+    w, slope = start.copy(), np.empty(p)
+    for i in range(len(penalties)):
+        l1, l2 = penalties[i]
+        done, fresh = 0, False
+        while True:
+            if not fresh:
+                slope[:] = c  # free of what the updates round away
+                for k in range(p):
+                    if w[k] != 0.0:
+                        slope -= w[k] * Q[k]
+                fresh = True
+            gap, square = _gap_of(c, slope, w, l1, l2, positive, y_square)
+            if gap <= enough:
+                break
+            for _ in range(most - done):
+                for j in range(p):
+                    old, curvature = w[j], Q[j, j] + l2
+                    target = slope[j] + Q[j, j] * old
+                    if curvature <= 0.0:
+                        continue
+                    if target > l1:
+                        step = (target - l1) / curvature - old
+                    elif target < -l1 and not positive:
+                        step = (target + l1) / curvature - old
+                    else:
+                        step = -old
+                    if step != 0.0:
+                        w[j] = old + step
+                        row = Q[j]
+                        for k in range(p):
+                            slope[k] -= step * row[k]
+                done += 1
+                fresh = False
+                gap, square = _gap_of(c, slope, w, l1, l2, positive, y_square)
+                if gap <= enough:
+                    break
+            if fresh or (done >= most and not gap <= enough):
+                return i
+        W[i], slopes[i], squares[i], gaps[i], sweeps[i] = w, slope, square, gap, done
+    return len(penalties)
+
+
+@kernel
+def _gap_of(c, slope, w, l1, l2, positive, y_square):
+    """`(duality gap, square of the residual)`, as `duality_gap` has the former where l2 = 0."""
+    largest, dot, norm, square, ridge = 0.0, 0.0, 0.0, y_square, 0.0
+    for j in range(len(w)):
+        own = slope[j] - l2 * w[j]
+        largest = max(largest, own if positive else abs(own))
+        dot += own * w[j]
+        norm += abs(w[j])
+        square -= (slope[j] + c[j]) * w[j]
+        ridge += w[j] * w[j]
+    square = max(square, 0.0)
+    share = 1.0 if largest <= l1 else l1 / largest
+    return 0.5 * (1.0 - share) ** 2 * (square + l2 * ridge) + max(l1 * norm - share * dot, 0.0), square
 
 
 def _loosest(w, gap):
@@ -172,7 +259,7 @@ def _working_set(problem, point, l1, l2, positive, working, l1_before):
         chosen[working] = True
     candidates = np.flatnonzero((score > threshold) & ~chosen)
     room = max(FIRST, int(chosen.sum()))
-    if len(candidates) > room and not (working is None and l1_before is not None):
+    if len(candidates) > room:
         candidates = candidates[np.argpartition(-score[candidates], room)[:room]]
     if working is not None:
         return np.concatenate([working, candidates]) if len(candidates) else working

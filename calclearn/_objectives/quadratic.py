@@ -23,7 +23,9 @@ from .._runtime.jit import kernel
 SWEEPS = 64  # of coordinate descent, at most, between two looks at the support ...
 STEADY = 12  # ... which comes as soon as two in turn have changed no sign: one more for so many coordinates,
 MOST = 24  # up to these, as a factorisation costs that many more sweeps
-WALKS = 32  # times that one Newton phase may drop coordinates
+WALKS = (
+    32  # times that one Newton phase may drop coordinates: first once, as sweeps do it too, then twice, ...
+)
 WEAKEST = 1e-10  # added to the curvature, in units of the largest, where there may be none
 
 
@@ -37,9 +39,9 @@ class Minimum(NamedTuple):
 
 
 def minimise_quadratic(
-    Q, c, l1, start=None, *, positive=None, tol=1e-10, max_sweeps=10_000, rng=None
+    Q, c, l1, start=None, *, positive=None, tol=1e-10, max_sweeps=10_000, rng=None, enough=0.0, square=np.inf
 ) -> Minimum:
-    """Minimise q until no coordinate violates its optimality condition by more than `tol`.
+    r"""Minimise q until no coordinate violates its optimality condition by more than `tol`.
 
     Parameters
     ----------
@@ -55,6 +57,10 @@ def minimise_quadratic(
     max_sweeps : int
     rng : RandomState or Generator, optional
         Shuffles the coordinates anew for each sweep; they are taken in turn without.
+    enough, square : float
+        Stop also once the duality gap is at most `enough`, where q is, up to a constant,
+        :math:`\tfrac12 \|z - Z w\|^2 + \lambda \|w\|_1`: :math:`Q = Z^T Z`, :math:`c = Z^T z`, all of
+        `l1` and of `positive` are the same, and `square` is :math:`\|z\|^2`.
 
     Returns
     -------
@@ -65,18 +71,19 @@ def minimise_quadratic(
     positive = np.zeros(p, bool) if positive is None else positive
     gradient = Q @ w - c
     order = np.arange(p)[None, :]
-    done = 0
+    done, walks = 0, 1
     while True:
         if rng is not None:
             order = np.array([rng.permutation(p) for _ in range(SWEEPS)])
         steady = min(2 + np.count_nonzero(w) // STEADY, MOST)
         n_sweeps = min(SWEEPS, max_sweeps - done)
-        swept, settled = _sweep(Q, l1, positive, w, gradient, tol, n_sweeps, steady, order)
+        swept, settled = _sweep(Q, c, l1, positive, w, gradient, tol, n_sweeps, steady, order, enough, square)
         done += swept
         if settled or done >= max_sweeps:
             break
-        if _newton_on_the_support(Q, c, l1, positive, w):
+        if _newton_on_the_support(Q, c, l1, positive, w, walks):
             gradient[:] = Q @ w - c
+        walks = min(2 * walks, WALKS)
     gradient = Q @ w - c  # free of what the updates have rounded away
     return Minimum(w, gradient, kkt_violation(gradient, w, l1, positive), done)
 
@@ -104,8 +111,22 @@ def kkt_violation(gradient, w, l1, positive=None) -> float:
 
 
 @kernel
-def _sweep(Q, l1, positive, w, gradient, tol, n_sweeps, steady, order):
-    """Coordinate descent in place; `(sweeps, whether the last one found nothing above tol)`.
+def _gap(c, l1, positive, w, gradient, square):
+    """The duality gap of least squares, by the residual scaled into the feasible set."""
+    largest, along, norm = 0.0, 0.0, 0.0
+    for j in range(len(w)):
+        slope = -gradient[j]
+        largest = max(largest, slope if positive else abs(slope))
+        along += slope * w[j]
+        norm += abs(w[j])
+        square += (gradient[j] - c[j]) * w[j]
+    share = 1.0 if largest <= l1 else l1 / largest
+    return 0.5 * (1.0 - share) ** 2 * max(square, 0.0) + l1 * norm - share * along
+
+
+@kernel
+def _sweep(Q, c, l1, positive, w, gradient, tol, n_sweeps, steady, order, enough, square):
+    """Coordinate descent in place; `(sweeps, whether the last one found nothing above tol, or a small gap)`.
 
     The rows of `order` say in which order the sweeps take the coordinates; `steady` sweeps in turn without a
     change of sign end it.
@@ -140,7 +161,7 @@ def _sweep(Q, l1, positive, w, gradient, tol, n_sweeps, steady, order):
                 row = Q[j]
                 for k in range(p):
                     gradient[k] += step * row[k]
-        if worst <= tol:
+        if worst <= tol or (enough > 0.0 and _gap(c, l1[0], positive[0], w, gradient, square) <= enough):
             return sweep + 1, True
         unchanged = 0 if changes else unchanged + 1
         if unchanged == steady:
@@ -148,13 +169,13 @@ def _sweep(Q, l1, positive, w, gradient, tol, n_sweeps, steady, order):
     return n_sweeps, False
 
 
-def _newton_on_the_support(Q, c, l1, positive, w) -> bool:
+def _newton_on_the_support(Q, c, l1, positive, w, walks) -> bool:
     """Walk from `w`, in place, to the optimum on its support, dropping what vanishes on the way.
 
     Each piece of the walk lies in one orthant, where q is a quadratic: it cannot rise.  False, and `w` as
     it was, where the support is empty.
     """
-    for walk in range(WALKS):
+    for walk in range(walks):
         support = np.flatnonzero((w != 0) | ((l1 == 0) & ~positive))
         if not len(support):
             return walk > 0

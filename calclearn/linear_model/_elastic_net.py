@@ -168,6 +168,7 @@ class ElasticNet(MultiOutputMixin, PenalisedLeastSquares):
     }
 
     path = staticmethod(enet_path)
+    _rows = None  # with their moments, where these are gathered already
 
     def __init__(
         self,
@@ -251,10 +252,10 @@ class ElasticNet(MultiOutputMixin, PenalisedLeastSquares):
         n, p = X.shape
         given = hasattr(self.precompute, "__array__") or not isinstance(self.precompute, (bool, np.bool_))
         large = n > p and p <= GRAM_COLUMNS and n * p >= GRAM_ENTRIES
-        by_gram = self.precompute is True or given or large
+        by_gram = self.precompute is True or given or large or self._rows is not None
         n_threads = thread_count(None)
         if by_gram and not scipy.sparse.issparse(X):
-            rows = _CentredRows(Design(X, n_threads), Y, weight, self.fit_intercept)
+            rows = self._rows or _CentredRows(Design(X, n_threads), Y, weight, self.fit_intercept)
             gram = gram_of(rows, self.precompute if given else None)
             return [gram_problem(rows, gram, k) for k in range(Y.shape[1])]
         columns = Columns(X, n_threads)
@@ -453,7 +454,8 @@ def gram_of(rows, given=None):
         else:
             check_gram(Columns(rows.X.X), centre, rows.weight, given)
     try:
-        rows.gather()
+        if not hasattr(rows, "gram"):
+            rows.gather()
     except ValueError as error:
         raise ValueError(NOT_FINITE) from error
     if given is None:

@@ -30,6 +30,7 @@ class Fold:
     seed: int
     mean: np.ndarray | None = None
     y_mean: float = 0.0
+    held_out: tuple | None = None  # moments of the rows left out, and what is subtracted from them first
 
 
 class LinearModelCV(PenalisedLeastSquares):
@@ -97,7 +98,7 @@ class LinearModelCV(PenalisedLeastSquares):
         folds = self._folds(X, y, splitting)
         check_folds(weight, folds)
         with self._progress(0, X=X, y=y), np.errstate(all="ignore"):
-            alphas, errors = self._errors(X, y, weight, l1_ratios, folds)
+            alphas, errors, total = self._errors(X, y, weight, l1_ratios, folds)
         mean = errors.mean(axis=1)
         best, chosen = np.unravel_index(np.argmin(mean), mean.shape)
         self.mse_path_ = np.squeeze(np.moveaxis(errors, 2, 1))
@@ -106,16 +107,18 @@ class LinearModelCV(PenalisedLeastSquares):
             self.l1_ratio_ = l1_ratios[best]
         shared = len(l1_ratios) == 1 or not isinstance(self.alphas, Integral)
         self.alphas_ = np.asarray(alphas[0] if shared else alphas)
-        self._fit_chosen(X, y, weight, l1_ratios[best])
+        self._fit_chosen(X, y, weight, l1_ratios[best], total)
         return self
 
-    def _fit_chosen(self, X, y, weight, l1_ratio):
+    def _fit_chosen(self, X, y, weight, l1_ratio, total):
         model = self._get_estimator()
         of_model = model.get_params()
         model.set_params(**{name: value for name, value in self.get_params().items() if name in of_model})
         model.alpha, model.l1_ratio = self.alpha_, l1_ratio
         if isinstance(self.precompute, str):
             model.precompute = False
+        if model.precompute is False or model.precompute is True:
+            model._rows = total  # not gathered again
         model.fit(X, y, sample_weight=weight)
         for name in ("coef_", "intercept_", "dual_gap_", "n_iter_", "optimality_"):
             setattr(self, name, getattr(model, name))
@@ -128,7 +131,7 @@ class LinearModelCV(PenalisedLeastSquares):
         return [Fold(every[train], every[test], rng.randint(2**31 - 1)) for train, test in splits]
 
     def _errors(self, X, y, weight, l1_ratios, folds):
-        """The penalties for each l1_ratio, and mean squared errors of shape (l1_ratios, folds, penalties)."""
+        """Penalties for each l1_ratio, errors of shape (l1_ratios, folds, penalties), moments of all rows."""
         n_threads = thread_count(self.n_jobs)
         columns = Columns(X, n_threads)
         smallest = min(len(fold.train) for fold in folds)
@@ -136,10 +139,12 @@ class LinearModelCV(PenalisedLeastSquares):
         tall = smallest > p and p <= GRAM_COLUMNS
         if (tall or self.precompute is True) and not columns.sparse:
             try:
-                problems, cross = gram_folds(X, y, weight, self.fit_intercept, folds, n_threads)
+                problems, total = gram_folds(X, y, weight, self.fit_intercept, folds, n_threads)
             except ValueError as error:
                 raise ValueError(NOT_FINITE) from error
+            cross = total.cross[:, 0] / total.total
         else:
+            total = None
             problems, cross = column_folds(columns, y, weight, self.fit_intercept, folds)
         alphas = self._penalties(cross, l1_ratios)
         paths = [self._paths(fold, problem, l1_ratios, alphas) for fold, problem in zip(folds, problems)]
@@ -151,7 +156,7 @@ class LinearModelCV(PenalisedLeastSquares):
             zip(folds, problems, fits),
             n_threads,
         )
-        return alphas, np.array(held_out).swapaxes(0, 1)
+        return alphas, np.array(held_out).swapaxes(0, 1), total
 
     def _penalties(self, correlation, l1_ratios):
         if isinstance(self.alphas, Integral):
@@ -455,12 +460,12 @@ def column_folds(columns, y, weight, intercept, folds):
 
 
 def gram_folds(X, y, weight, intercept, folds, n_threads):
-    """Problems by Gram matrices, and the correlations of all rows with y."""
+    """Problems by Gram matrices, and the moments of all rows."""
     Y = y[:, None]
     total = _CentredRows(Design(X, n_threads), Y, weight, intercept)
     total.gather()
     problems = threads.run(lambda fold: _gram_fold(total, X, Y, weight, fold), folds, n_threads)
-    return problems, total.cross[:, 0] / total.total
+    return problems, total
 
 
 def _gram_fold(total, X, Y, weight, fold):
@@ -488,7 +493,8 @@ def _difference(total, X, Y, weight, fold):
     own = None if weight is None else weight[fold.test]
     rows = _CentredRows(Design(take_rows(X, fold.test)), Y[fold.test], own, False)
     rows.shift, rows.y_shift = total.shift + total.mean, total.y_shift + total.y_mean
-    gram, cross, sums, y_sums, y_squares = rows.X.reduce(rows._moments)
+    moments = gram, cross, sums, y_sums, y_squares = rows.X.reduce(rows._moments)
+    fold.held_out = (*moments, rows.total, rows.shift, rows.y_shift)
     gram, cross, y_squares = total.gram - gram, total.cross - cross, total.y_squares - y_squares
     rows.total = total.total - rows.total
     if total.intercept:  # `sums` are those of the rows to fit, with the other sign
@@ -507,14 +513,28 @@ def _squared_errors(X, y, weight, intercept, fold, problem, fits):
     used = np.flatnonzero(W.any(axis=(0, 1)))
     flat = np.concatenate(W)[:, used].T
     mean, y_mean = (fold.mean, fold.y_mean) if fold.mean is not None else (problem.mean, problem.y_mean)
+    offset = y_mean - mean[used] @ flat if intercept else np.zeros(flat.shape[1])
+    if fold.held_out is not None:
+        errors = _errors_by_moments(*fold.held_out, used, flat, offset)
+        if errors is not None:
+            return errors.reshape(W.shape[:2])
     X_test = take_rows(X, fold.test)[:, used]
-    offset = y_mean - mean[used] @ flat if intercept else 0.0
     with threads.blas_threads(1):
         residual = X_test @ flat
     residual += offset - y[fold.test, None]
     residual *= residual
     own = None if weight is None else weight[fold.test]
     return np.average(residual, axis=0, weights=own).reshape(W.shape[:2])
+
+
+def _errors_by_moments(gram, cross, sums, y_sums, y_squares, total, shift, y_shift, used, flat, offset):
+    """Mean squared errors of the columns of `flat`, or None where too few digits would be left."""
+    with threads.blas_threads(1):
+        fitted = np.einsum("ij,ij->j", flat, gram[np.ix_(used, used)] @ flat)
+        offset = offset + shift[used] @ flat - y_shift[0]
+        size = y_squares[0] + fitted + total * offset**2
+        errors = size - 2 * (cross[used, 0] @ flat + offset * (y_sums[0] - sums[used] @ flat))
+    return errors / total if (errors > WEAKEST * size).all() else None
 
 
 def check_folds(weight, folds):

@@ -380,17 +380,25 @@ def path(
         alphas = grid(point.correlation / scale, l1_ratio, eps, alphas, positive)
     elif len(alphas) > 1:
         alphas = np.sort(alphas)[::-1]
-    fits, before = [], None
+    l1s, l2s = [scale * share * np.asarray(alphas, np.float64) for share in (l1_ratio, 1.0 - l1_ratio)]
+    fits: list = []
+    before = None
     options.setdefault("margin", MARGIN)
-    for i, alpha in enumerate(alphas):
-        l1, l2 = scale * alpha * l1_ratio, scale * alpha * (1.0 - l1_ratio)
-        fit = yield from elastic_net.minimise(
-            problem, point, l1, l2, positive=positive, l1_before=before, **options
-        )
-        point, before = fit.point, l1
-        fits.append(fit)
-        if report is not None:
-            report(i, len(alphas), fit)
+    swept = {name: value for name, value in options.items() if name != "rng"}
+    while (i := len(fits)) < len(l1s):
+        if problem.sweepable and options.get("rng") is None:
+            fits += elastic_net.along(problem, point, l1s[i:], l2s[i:], positive=positive, **swept)
+        if len(fits) == i:
+            fit = yield from elastic_net.minimise(
+                problem, point, l1s[i], l2s[i], positive=positive, l1_before=before, **options
+            )
+            fits.append(fit)
+            if fit.n_iter or before is None:
+                before = l1s[i]
+        point = fits[-1].point
+    if report is not None:
+        for i, fit in enumerate(fits):
+            report(i, len(fits), fit)
     return alphas, fits
 
 

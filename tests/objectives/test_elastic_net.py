@@ -198,3 +198,42 @@ def test_identical_columns_and_more_columns_than_rows(rng):
     problem = CentredColumns(Columns(X), y)
     fit = solve(problem, l1=1e-3, l2=0.0, tol=1e-10, max_iter=5000)
     assert fit.converged
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_path_in_one_call_reaches_the_gap_of_each_penalty(seed):
+    *_, Z, z, options = random_problem(seed)
+    problem = CentredGram(Z.T @ Z, Z.T @ z, z @ z, 1.0)
+    shares, positive = np.array([1.0, 0.8, 0.6]), options["positive"]
+    l1s, l2s = options["l1"] * shares, options["l2"] * shares
+    begin = Point(np.zeros(Z.shape[1]), Z.T @ z, z @ z)
+    fits = elastic_net.along(problem, begin, l1s, l2s, positive=positive, tol=1e-2)
+    for fit, l1, l2 in zip(fits, l1s, l2s):
+        w = fit.point.w
+        r = z - Z @ w
+        assert_allclose(fit.point.correlation, Z.T @ r, atol=1e-9 * np.abs(Z.T @ z).max())
+        assert_allclose(fit.point.square, r @ r, atol=1e-9 * (z @ z))
+        exact = solve(problem, columns=Columns(Z), l1=l1, l2=l2, positive=positive, tol=1e-12)
+        above = value(Z, z, w, l1, l2) - value(Z, z, exact.point.w, l1, l2)
+        assert above - 1e-9 * (z @ z) <= fit.gap <= 1e-2 * (z @ z)
+        assert not (positive and (w < 0).any())
+
+
+def test_a_path_in_one_call_ends_where_sweeps_do_not_suffice(rng):
+    Z, z = rng.normal(size=(40, 5)), rng.normal(size=40)
+    problem = CentredGram(Z.T @ Z, Z.T @ z, z @ z, 1.0)
+    begin = Point(np.zeros(5), Z.T @ z, z @ z)
+    strong = 2 * np.abs(Z.T @ z).max()
+    fits = elastic_net.along(problem, begin, [strong, 1e-9], [0.0, 0.0], max_iter=1, tol=1e-12)
+    assert [fit.n_iter for fit in fits] == [0]
+    assert not elastic_net.along(problem, begin, [np.nan], [0.0])
+
+
+def test_working_sets_at_most_double_whatever_the_strong_rule_lets_in(rng):
+    Z, z = rng.normal(size=(30, 2000)), rng.normal(size=30)
+    problem = CentredColumns(Columns(Z), z, intercept=False)
+    (correlation,) = answer(problem.columns, [problem.begin()])
+    point = Point(np.zeros(2000), correlation, problem.y_square)
+    largest = np.abs(correlation).max()
+    working = elastic_net._working_set(problem, point, 0.4 * largest, 0.0, False, None, largest)
+    assert len(working) == elastic_net.FIRST

@@ -88,3 +88,17 @@ def test_violations_are_distances_from_the_interval_of_slopes():
     assert kkt_violation(gradient, w, 1.0) == pytest.approx(0.8)
     assert kkt_violation(gradient[:2], w[:2], 1.0) == pytest.approx(0.5)
     assert kkt_violation(np.array([5.0]), np.zeros(1), 1.0, np.array([True])) == 0.0
+
+
+def test_a_duality_gap_that_is_small_enough_ends_the_sweeps(rng):
+    Z, z = rng.normal(size=(50, 20)), rng.normal(size=50)
+    Q, c, square = Z.T @ Z, Z.T @ z, z @ z
+    l1 = np.full(20, 0.1 * np.abs(c).max())
+    exact = minimise_quadratic(Q, c, l1, tol=1e-12)
+    loose = minimise_quadratic(Q, c, l1, tol=0.0, enough=1e-3 * square, square=square)
+
+    def value(w):
+        return 0.5 * w @ Q @ w - c @ w + l1 @ np.abs(w)
+
+    assert loose.n_sweeps < exact.n_sweeps
+    assert 0 < value(loose.w) - value(exact.w) <= 1e-3 * square
