@@ -17,6 +17,7 @@ from .._runtime.jit import kernel
 from .design import Design
 
 CHUNK_BYTES = 1 << 20  # the share of a core's cache that a group of columns may take
+FEW = 256  # columns, of which all may make a working set
 THREADED = 1 << 20  # entries of X from which threads share a product
 
 
@@ -230,7 +231,7 @@ class CentredGram:
     def __init__(self, gram, cross, y_square, total, exact=None):
         self._gram, self.cross, self.exact = gram, cross, exact
         self.p, self.total, self.y_square = len(cross), total, y_square
-        self.whole = self.p <= 256
+        self.whole = self.p <= FEW
         self.sweepable = self.whole and exact is None
         self.last: tuple = (None, None)
 

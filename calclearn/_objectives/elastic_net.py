@@ -32,6 +32,7 @@ MARGIN = (
     1e-4  # of one fit, aim at this share of the tolerance: once the working set is right, it costs little
 )
 INNER = 0.3  # of that share, for the gap among the columns of the working set
+RESOLVED = 1e-10  # gaps below this share of the square of y are not told from sums in a Gram matrix
 SLACK = 1.5  # a working set may be so much larger than wanted, if it is that of the last penalty
 STALLS = 3  # rounds without progress, at rounding level, after which to stop
 
@@ -141,7 +142,7 @@ def minimise(
             tol=max(1e-13 * scale, _loosest(w, margin * enough)),
             max_sweeps=min(limit, max_iter - done),
             rng=rng,
-            enough=INNER * margin * enough,
+            enough=INNER * margin * enough if margin * tol >= RESOLVED else 0.0,
             square=point.square + l2 * float(w @ w) + float(target @ w[working]),
         )
         settled = minimum.violation <= 1e-10 * scale
@@ -153,9 +154,12 @@ def minimise(
 def along(problem, point: Point, l1s, l2s, *, positive=False, tol=1e-4, max_iter=1000, margin=MARGIN):
     """By compiled sweeps over the whole Gram matrix: a `Fit` for each pair of penalties, as far as that goes.
 
-    They end before the first whose gap is not reached within a few sweeps, or that is no number.
+    They end before the first whose gap is not reached within a few sweeps, or that is no number; where
+    `tol` asks for more than the Gram matrix tells, there are none.
     """
     n, p = len(l1s), problem.p
+    if margin * tol < RESOLVED:
+        return []
     W, slopes = np.zeros((n, p)), np.zeros((n, p))
     squares, gaps, sweeps = np.zeros(n), np.zeros(n), np.zeros(n, np.intp)
     enough = margin * tol * problem.y_square

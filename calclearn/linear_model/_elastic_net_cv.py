@@ -10,7 +10,7 @@ from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state, check_scalar, column_or_1d
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 
-from .._objectives.columns import CentredColumns, CentredGram, Columns, answer
+from .._objectives.columns import FEW, CentredColumns, CentredGram, Columns, answer
 from .._objectives.design import Design
 from .._objectives.least_squares import _CentredRows
 from .._runtime import threads
@@ -146,6 +146,8 @@ class LinearModelCV(PenalisedLeastSquares):
         else:
             total = None
             problems, cross = column_folds(columns, y, weight, self.fit_intercept, folds)
+            if tall and p <= FEW:
+                problems = whole_gram(columns, folds, problems)
         alphas = self._penalties(cross, l1_ratios)
         paths = [self._paths(fold, problem, l1_ratios, alphas) for fold, problem in zip(folds, problems)]
         fits = answer(columns, paths)
@@ -457,6 +459,18 @@ def column_folds(columns, y, weight, intercept, folds):
         problems.append(CentredColumns(columns, y, own, intercept=intercept))
     (correlation,) = answer(columns, [CentredColumns(columns, y, weight, intercept=intercept).begin()])
     return problems, correlation
+
+
+def whole_gram(columns, folds, problems):
+    """The same problems by Gram matrices, whose paths need no pass over X."""
+    crosses = answer(columns, [problem.begin() for problem in problems])
+    for fold, problem in zip(folds, problems):
+        fold.mean, fold.y_mean = problem.mean, problem.y_mean
+    every = np.arange(columns.shape[1])
+    return [
+        CentredGram(problem.gram(every), cross, problem.y_square, problem.total)
+        for problem, cross in zip(problems, crosses)
+    ]
 
 
 def gram_folds(X, y, weight, intercept, folds, n_threads):
