@@ -224,9 +224,10 @@ def test_a_path_in_one_call_ends_where_sweeps_do_not_suffice(rng):
     problem = CentredGram(Z.T @ Z, Z.T @ z, z @ z, 1.0)
     begin = Point(np.zeros(5), Z.T @ z, z @ z)
     strong = 2 * np.abs(Z.T @ z).max()
-    fits = elastic_net.along(problem, begin, [strong, 1e-9], [0.0, 0.0], max_iter=1, tol=1e-12)
+    fits = elastic_net.along(problem, begin, [strong, 1e-9], [0.0, 0.0], max_iter=1, tol=1e-6)
     assert [fit.n_iter for fit in fits] == [0]
     assert not elastic_net.along(problem, begin, [np.nan], [0.0])
+    assert not elastic_net.along(problem, begin, [strong], [0.0], tol=1e-9)  # more than the Gram matrix tells
 
 
 def test_working_sets_at_most_double_whatever_the_strong_rule_lets_in(rng):
