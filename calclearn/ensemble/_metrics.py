@@ -1,0 +1,78 @@
+"""What early stopping looks at: the loss, a named metric, or a function of the user's."""
+
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.metrics import roc_auc_score
+
+
+class Metric(NamedTuple):
+    """A name, ``score(y, raw, prediction, weight)``, and whether more is better."""
+
+    name: str
+    score: object
+    ascending: bool = False
+
+
+def _rmse(y, raw, prediction, weight):
+    return np.sqrt(np.average((prediction - y) ** 2, weights=weight))
+
+
+def _mae(y, raw, prediction, weight):
+    return np.average(np.abs(prediction - y), weights=weight)
+
+
+def _logloss(y, raw, prediction, weight):
+    chosen = prediction[np.arange(len(y)), y.astype(np.intp)]
+    return -np.average(np.log(np.maximum(chosen, np.finfo(np.float64).tiny)), weights=weight)
+
+
+def _error(y, raw, prediction, weight):
+    return np.average(prediction.argmax(axis=1) != y, weights=weight)
+
+
+def _auc(y, raw, prediction, weight):
+    if prediction.shape[1] == 2:
+        return roc_auc_score(y, prediction[:, 1], sample_weight=weight)
+    return roc_auc_score(y, prediction, sample_weight=weight, multi_class="ovr", labels=np.arange(prediction.shape[1]))
+
+
+OF_REGRESSORS = {"rmse": Metric("rmse", _rmse), "mae": Metric("mae", _mae)}
+OF_CLASSIFIERS = {
+    **{name: Metric(name, _logloss) for name in ("logloss", "mlogloss")},
+    **{name: Metric(name, _error) for name in ("error", "merror")},
+    "auc": Metric("auc", _auc, ascending=True),
+}
+
+
+def find_metric(wanted, loss_metric, known):
+    """The metric that `eval_metric` asks for.
+
+    Parameters
+    ----------
+    wanted : None, str or callable
+        None or "loss": the loss that is minimised.  A callable is called as
+        ``f(y_true, prediction, sample_weight=None)`` and should become less.
+    loss_metric : Metric
+    known : dict of str to Metric
+
+    Raises
+    ------
+    ValueError
+        For a name that is not known.
+    """
+    if wanted is None or wanted == "loss":
+        return loss_metric
+    if callable(wanted):
+        name = getattr(wanted, "__name__", type(wanted).__name__)
+        return Metric(
+            name,
+            lambda y, raw, prediction, weight: float(
+                wanted(y, prediction) if weight is None else wanted(y, prediction, sample_weight=weight)
+            ),
+        )
+    if wanted not in known:
+        raise ValueError(
+            f"eval_metric must be None, 'loss', a function, or one of {sorted(known)}, got {wanted!r}"
+        )
+    return known[wanted]

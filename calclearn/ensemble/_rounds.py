@@ -1,0 +1,258 @@
+r"""Rounds of boosting: a tree after the other on the gradients and Hessians of the loss at what the last ones left.
+
+Each round takes a Newton step in the space of functions: of the second-order expansion
+
+.. math:: \sum_i g_i f(x_i) + \tfrac12 h_i f(x_i)^2 + \Omega(f)
+
+it finds a tree f that is much below zero, and adds a part of it (docs/derivations/boosting.md).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .._runtime import threads
+from ..losses import pointwise
+from ._binning import Bins
+from ._growing import grow, memory_for
+from ._layout import LEAF, Data, Rules
+from ._quantisation import Leaves, quantise
+from ._renewal import renew
+from ._splitting import weight
+from ._trees import Trees, tree_of
+
+CHUNK = 1 << 14
+EPS = np.finfo(np.float64).eps
+
+
+class Losses:
+    """One loss, or several side by side, of the raw predictions of shape (n, K).
+
+    Parameters
+    ----------
+    losses : list of Loss
+        One of one output, one of K outputs, or K of one output each.
+    n_outputs : int
+    """
+
+    def __init__(self, losses, n_outputs):
+        self.losses, self.n_outputs = list(losses), n_outputs
+        self.by_rows = hasattr(self.losses[0], "value_row")
+        self.linear = [not self.by_rows and _piecewise_linear(loss) for loss in self.losses]
+
+    def of_outputs(self):
+        """The loss of each output."""
+        return self.losses * (self.n_outputs // len(self.losses))
+
+    def start(self, y, weight):
+        """The best constants, of shape (K,)."""
+        if self.by_rows:
+            return self.losses[0].minimiser(y, weight, n_classes=self.n_outputs)
+        targets = (self.target(y, k) for k in range(self.n_outputs))
+        return np.array([loss.minimiser(t, weight) for loss, t in zip(self.losses, targets)], np.float64)
+
+    def target(self, y, k):
+        """The targets of output k: all have the same, or one column each."""
+        return y if y.ndim == 1 else np.ascontiguousarray(y[:, k])
+
+    def mean(self, y, raw, weight, n_threads):
+        """The weighted mean of the losses, summed over those side by side."""
+        total = 0.0
+        for k, (loss, of_loss) in enumerate(self._parts(raw)):
+            values = pointwise.value(loss, self.target(y, k), of_loss, n_threads=n_threads)
+            total += np.average(values, weights=weight)
+        return float(total)
+
+    def derivatives(self, y, raw, weight, g, h, n_threads):
+        """Fill the gradients and Hessians, of shape (n, K); where there is no curvature, the weights."""
+        for k, (loss, of_loss) in enumerate(self._parts(raw)):
+            target = self.target(y, k)
+            if self.by_rows or self.n_outputs == 1:
+                of_g, of_h = (g, h) if self.by_rows else (g.reshape(-1), h.reshape(-1))
+                options = {"gradient": of_g, "hessian": of_h, "n_threads": n_threads}
+                pointwise.gradient_hessian(loss, target, of_loss, weight, **options)
+            else:
+                g[:, k], h[:, k] = pointwise.gradient_hessian(loss, target, of_loss, weight, n_threads=n_threads)
+            if self.linear[k]:
+                h[:, k] = 1.0 if weight is None else weight
+            elif not loss.convex:
+                np.maximum(h, 0.0, out=h)
+
+    def _parts(self, raw):
+        if self.by_rows:
+            return [(self.losses[0], raw)]
+        return [(loss, np.ascontiguousarray(raw[:, k])) for k, loss in enumerate(self.losses)]
+
+
+def _piecewise_linear(loss):
+    """Whether the loss shows no curvature anywhere."""
+    y = np.ones(64)
+    raw = np.r_[-np.geomspace(1e-3, 1e3, 32), np.geomspace(1e-3, 1e3, 32)]
+    return not pointwise.gradient_hessian(loss, y, raw)[1].any()
+
+
+@dataclass
+class Boosting:
+    """The state between rounds: what a fit continues, and what it keeps.
+
+    Parameters
+    ----------
+    losses : Losses
+    y : ndarray of shape (n,)
+    weight : ndarray of shape (n,) or None
+    bins : Bins
+    data : Data
+    raw : ndarray of shape (n, K)
+        Raw predictions so far; changed in place.
+    parameters : dict
+        Those of `Rules`, without units.
+    learning_rate, subsample, colsample_bytree : float
+    seed : int
+        Of all that is drawn: each round draws by itself, so that fits in parts are one fit.
+    n_threads : int
+    """
+
+    losses: Losses
+    y: np.ndarray
+    weight: np.ndarray | None
+    bins: Bins
+    data: Data
+    raw: np.ndarray
+    parameters: dict
+    learning_rate: float
+    subsample: float
+    colsample_bytree: float
+    seed: int
+    n_threads: int
+
+    def __post_init__(self):
+        n, K = self.raw.shape
+        rules = self.parameters
+        most = 2 * rules["max_leaves"] or 2 ** min(rules["max_depth"] + 1, 40)
+        self._memory = memory_for(
+            self.data,
+            n,
+            max_nodes=most,
+            counted=rules["min_child_samples"] > 1,
+            n_threads=self.n_threads,
+        )
+        self._low = None
+        self._g, self._h = np.empty((n, K)), np.empty((n, K))
+
+    def objective(self):
+        """The mean loss of the rows that are learned from."""
+        return self.losses.mean(self.y, self.raw, self.weight, self.n_threads)
+
+    def round(self, number):
+        """One tree for each output; returns them."""
+        n, K = self.raw.shape
+        self._rng = np.random.default_rng([self.seed, number])
+        self.losses.derivatives(self.y, self.raw, self.weight, self._g, self._h, self.n_threads)
+        rows = self._draw_rows(n)
+        n_rows = len(rows) if rows is not None else n
+        return Trees.joined(self._tree(k, rows, n_rows) for k in range(K))
+
+    def remaining_gain(self):
+        """What the best first split of one more round would gain, summed over the outputs."""
+        self.losses.derivatives(self.y, self.raw, self.weight, self._g, self._h, self.n_threads)
+        n, K = self.raw.shape
+        features, gain = np.arange(len(self.data.columns), dtype=np.int32), 0.0
+        for k in range(K):
+            rules, low, totals = self._rules(k, None, n, 0, max_leaves=1)
+            nodes = grow(self.data, rules, self._memory._replace(low=low), n, totals, features, self.n_threads)
+            gain += float(nodes["gain"][0])
+        return gain
+
+    def _draw_rows(self, n):
+        if self.subsample >= 1.0:
+            return None
+        rows = np.flatnonzero(self._rng.random(n) < self.subsample).astype(np.int32)
+        return rows if len(rows) else self._rng.integers(n, size=1).astype(np.int32)
+
+    def _draw_features(self):
+        p = len(self.data.columns)
+        if self.colsample_bytree >= 1.0:
+            return np.arange(p, dtype=np.int32)
+        keep = max(1, int(np.floor(self.colsample_bytree * p + 0.5)))
+        return np.sort(self._rng.permutation(p)[:keep]).astype(np.int32)
+
+    def _tree(self, k, rows, n):
+        g, h, words = self._g, self._h, self._memory.words[:n]
+        features = self._draw_features()
+        rules, low, totals = self._rules(k, rows, n, int(self._rng.integers(1 << 62)))
+        nodes = grow(self.data, rules, self._memory._replace(low=low), n, totals, features, self.n_threads)
+        leaf = np.flatnonzero(nodes["left"] == LEAF)
+        leaves = Leaves(words, nodes["begin"][leaf], nodes["end"][leaf], self.n_threads)
+        G, H = leaves.sums(g, h, k, (rules.unit_g, rules.unit_h), len(low) > 0)
+        values = _weights(nodes, rules)
+        values[leaf] = _leaf_weights(G, H, nodes[leaf], rules)
+        if not self.losses.by_rows and self.losses.linear[k]:
+            loss, y = self.losses.losses[k], self.losses.target(self.y, k)
+            ranges = nodes["begin"][leaf], nodes["end"][leaf]
+            renewed = renew(loss, y, self.raw[:, k], self.weight, words, *ranges)
+            values[leaf] = np.clip(renewed, nodes["lower"][leaf], nodes["upper"][leaf])
+        values *= self.learning_rate
+        tree = tree_of(nodes, self.bins, rules, values, k)
+        leaves.add(self.raw, k, values[leaf])
+        if rows is not None:
+            self._add_to_others(tree, k, rows)
+        return tree
+
+    def _rules(self, k, rows, n, seed, **changed):
+        """Quantise the gradients of output k: `(rules, low, totals)` of a tree over n of the rows."""
+        everything = np.empty(0, np.int32) if rows is None else rows
+        words = self._memory.words[:n]
+        unit_g, unit_h, totals, low = quantise(
+            self._g, self._h, k, everything, n, words, self._low, self.n_threads
+        )
+        if len(low):
+            self._low = low
+        parameters = self.parameters | changed
+        bounded = bool(self.data.monotone.any())
+        return Rules.of(unit_g=unit_g, unit_h=unit_h, seed=seed, bounded=bounded, **parameters), low, totals
+
+    def _add_to_others(self, tree, k, rows):
+        """What the tree predicts for the rows that it was not grown on."""
+        others = np.ones(len(self.raw), bool)
+        others[rows] = False
+        others = np.flatnonzero(others)
+
+        def part(bounds):
+            some = others[bounds[0] : bounds[1]]
+            self.raw[some, k] += walk_bins(tree, self.data, self.bins, some)
+
+        threads.run(part, threads.chunks(len(others), CHUNK), self.n_threads)
+
+
+def walk_bins(tree, data, bins, rows):
+    """The values of the leaves that some training rows reach, by their bins."""
+    at = np.zeros(len(rows), np.intp)
+    active = np.flatnonzero(tree.left[at] != LEAF)
+    while active.size:
+        node = at[active]
+        feature = tree.feature[node]
+        b = data.columns[feature, rows[active]].astype(np.int64)
+        missing = b == bins.n_values[feature]
+        in_set = (tree.set[node, b >> 6] >> (b & 63).astype(np.uint64)) & np.uint64(1) == 1
+        edge = np.where(b == 0, -np.inf, bins.edges[feature, np.maximum(b - 1, 0)])
+        left = np.where(tree.categorical[node], in_set, edge < tree.threshold[node])
+        left = np.where(missing, tree.missing_left[node], left)
+        at[active] = np.where(left, tree.left[node], tree.right[node])
+        active = active[tree.left[at[active]] != LEAF]
+    return tree.value[at]
+
+
+def _weights(nodes, rules):
+    """The weight that each node would have as a leaf."""
+    G, H = nodes["G"] * rules.unit_g, nodes["H"] * rules.unit_h
+    return _leaf_weights(G, H, nodes, rules)
+
+
+def _leaf_weights(G, H, nodes, rules):
+    bend = H + rules.reg_lambda
+    with np.errstate(divide="ignore", invalid="ignore"):
+        w = -np.sign(G) * np.maximum(np.abs(G) - rules.reg_alpha, 0.0) / bend
+    w = np.where(bend > 0.0, w, 0.0)
+    if rules.max_delta_step > 0.0:
+        w = np.clip(w, -rules.max_delta_step, rules.max_delta_step)
+    return np.clip(w, nodes["lower"], nodes["upper"])
