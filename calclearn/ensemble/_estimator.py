@@ -26,12 +26,12 @@ from ._constraints import interaction_groups, monotone_directions
 from ._layout import BINS, Data
 from ._metrics import find_metric
 from ._predicting import Walk
+from ._reading import IMPORTANCES, Readable
 from ._rounds import Boosting, Losses
 from ._trees import Trees
 
 ALL_ROUNDS = "all rounds done"
 STOPPED_EARLY = "stopped early"
-IMPORTANCES = ("gain", "weight", "cover", "total_gain", "total_cover")
 
 
 class Watched(NamedTuple):
@@ -44,7 +44,7 @@ class Watched(NamedTuple):
     raw: np.ndarray
 
 
-class NewtonBoosting(CalculusEstimator):
+class NewtonBoosting(Readable, CalculusEstimator):
     """Boosted trees on the gradients and Hessians of a loss; see the two classes over it."""
 
     _parameter_constraints: ClassVar[dict] = {
@@ -364,40 +364,7 @@ class NewtonBoosting(CalculusEstimator):
         X = _rows(self._features(X, reset=False))
         return self._walk.leaves(X, thread_count(self.n_jobs))
 
-    # ------------------------------------------------------------------------------------- what was learned
-
-    @property
-    def feature_importances_(self):
-        """Importance of each feature, of the kind `importance_type`; the sum is 1."""
-        importance = self.importances(self.importance_type)
-        total = importance.sum()
-        return importance / total if total > 0 else importance
-
-    def importances(self, importance_type="gain"):
-        """How much each feature was used.
-
-        Parameters
-        ----------
-        importance_type : {"gain", "weight", "cover", "total_gain", "total_cover"}, default="gain"
-            Mean gain of the feature's splits; their number; their mean cover (sum of Hessians); the sums.
-
-        Returns
-        -------
-        importances : ndarray of float64, shape (n_features,)
-            Zero for a feature that no tree splits by.
-        """
-        check_is_fitted(self)
-        if importance_type not in IMPORTANCES:
-            raise ValueError(f"importance_type must be one of {IMPORTANCES}, got {importance_type!r}")
-        trees = self._kept()
-        inner = trees.feature >= 0
-        feature, p = trees.feature[inner], self.n_features_in_
-        times = np.bincount(feature, minlength=p).astype(np.float64)
-        if importance_type == "weight":
-            return times
-        what = trees.gain if importance_type.endswith("gain") else trees.cover
-        total = np.bincount(feature, what[inner], minlength=p)
-        return total if importance_type.startswith("total") else total / np.maximum(times, 1.0)
+    # -------------------------------------------------------------------------------------------- pickles
 
     def __getstate__(self):
         state = super().__getstate__()
