@@ -45,7 +45,8 @@ from .._runtime.jit import kernel, readonly
 from ._binning import recode
 from ._layout import LEAF
 
-ROWS = 64  # that go through a tree together
+ROWS = 64  # at most that go through a tree together
+NUMBERS = 1 << 18  # of such rows that are kept on the way down, about, and as many on the way up
 WORK = 1 << 26  # multiplications of one compiled call, about: it cannot be interrupted
 
 NODE = np.dtype(
@@ -92,10 +93,11 @@ def contributions(trees, codes, X, base, n_outputs, n_features, n_threads=1):
     arrays = (survey.nodes, trees.set, trees.starts, trees.output, times, weights, n_points)
     arrays = tuple(map(readonly, arrays))
     height = int(survey.height.max(initial=0))
+    width = int(np.clip(NUMBERS // ((height + 1) * times.shape[1]), 4, ROWS))
 
     def part(bounds):
         i, j = bounds
-        _explain(*arrays, height, _columns(X[i:j], codes), out[i:j])
+        _explain(*arrays, height, width, _columns(X[i:j], codes), out[i:j])
 
     threads.run(part, threads.chunks(n, _rows_at_once(trees, n_points)), n_threads)
     return out
@@ -175,16 +177,21 @@ def _survey(starts, cover, count, seen, nodes, height, distinct, expected):
 
 
 @kernel
-def _explain(nodes, sets, starts, output, times, weights, n_points, height, X, out):
+def _explain(nodes, sets, starts, output, times, weights, n_points, height, width, X, out):
     """Add up what the trees say of the rows of X, which is feature by feature."""
-    product = np.empty((height + 1, times.shape[1], ROWS))
-    total = np.empty((height + 1, times.shape[1], ROWS))
-    agrees, goes_left = np.empty((height + 1, ROWS)), np.empty((height + 1, ROWS))
-    z, path = np.empty(height + 1), np.empty(height + 1, np.int64)
-    before, waiting = np.empty(height + 1, np.int64), np.empty(height + 1, np.int64)
-    phi = np.empty((X.shape[0], ROWS))
-    for first in range(0, X.shape[1], ROWS):
-        n = min(ROWS, X.shape[1] - first)
+    memory = (
+        np.empty((height + 1, times.shape[1], width)),
+        np.empty((height + 1, times.shape[1], width)),
+        np.empty((height + 1, width)),
+        np.empty((height + 1, width)),
+        np.empty(height + 1),
+        np.empty(height + 1, np.int64),
+        np.empty(height + 1, np.int64),
+        np.empty(height + 1, np.int64),
+    )
+    phi = np.empty((X.shape[0], width))
+    for first in range(0, X.shape[1], width):
+        n = min(width, X.shape[1] - first)
         x = X[:, first : first + n]
         for k in range(out.shape[1]):
             for f in range(phi.shape[0]):
@@ -192,34 +199,18 @@ def _explain(nodes, sets, starts, output, times, weights, n_points, height, X, o
                     phi[f, r] = 0.0
             for t in range(output.shape[0]):
                 if output[t] == k:
-                    tree, of_tree = nodes[starts[t] : starts[t + 1]], sets[starts[t] : starts[t + 1]]
-                    rule = times[n_points[t], : n_points[t]], weights[n_points[t], : n_points[t]]
-                    _explain_tree(
-                        tree,
-                        of_tree,
-                        *rule,
-                        x,
-                        n,
-                        product,
-                        total,
-                        agrees,
-                        goes_left,
-                        z,
-                        path,
-                        before,
-                        waiting,
-                        phi,
-                    )
+                    i, j, points = starts[t], starts[t + 1], n_points[t]
+                    at, weight = times[points, :points], weights[points, :points]
+                    _explain_tree(nodes[i:j], sets[i:j], at, weight, x, n, memory, phi)
             for f in range(phi.shape[0]):
                 for r in range(n):
                     out[first + r, k, f] = phi[f, r]
 
 
 @kernel
-def _explain_tree(
-    tree, sets, times, weights, x, n, product, total, agrees, goes_left, z, path, before, waiting, phi
-):
-    """Down to each leaf and up again, from left to right; what is kept by depth is of the current path."""
+def _explain_tree(tree, sets, times, weights, x, n, memory, phi):
+    """Down to each leaf and up again, from left to right; in memory are the depths of one path."""
+    product, total, agrees, goes_left, z, path, before, waiting = memory
     node, depth, z[0] = 0, 0, 1.0
     for r in range(n):
         agrees[0, r] = 1.0
@@ -232,49 +223,25 @@ def _explain_tree(
         if tree[node].left != LEAF:
             _start(total[depth], product[depth], 0.0, times.shape[0], n)
             _split(tree[node], sets[node], x[f], n, goes_left[depth])
-            depth += 1
-            waiting[depth] = tree[node].right
-            b = depth - 1  # where the last edge by this feature ends; the root where there is none
+            b = depth  # where the last edge by this feature ends; the root where there is none
             while b > 0 and tree[path[b - 1]].feature != f:
                 b -= 1
-            node, before[depth] = tree[node].left, b
+            depth += 1
+            before[depth], waiting[depth], node = b, tree[node].right, tree[node].left
         else:
             _start(total[depth], product[depth], tree[node].value, times.shape[0], n)
             while depth > 0:
-                b, of_feature = before[depth], phi[tree[path[depth - 1]].feature]
-                _leave(
-                    total[depth],
-                    total[depth - 1],
-                    agrees[depth],
-                    agrees[b],
-                    z[depth],
-                    z[b],
-                    times,
-                    weights,
-                    n,
-                    of_feature,
-                )
+                of_feature = phi[tree[path[depth - 1]].feature]
+                _leave(depth, before[depth], total, agrees, z, times, weights, n, of_feature)
                 if waiting[depth] != LEAF:
                     break
                 depth -= 1
             if depth == 0:
                 return
             node, waiting[depth] = waiting[depth], LEAF
-        b, share = before[depth], tree[node].share
-        z[depth] = z[b] * share
+        z[depth] = z[before[depth]] * tree[node].share
         is_left = waiting[depth] != LEAF
-        _enter(
-            product[depth - 1],
-            product[depth],
-            goes_left[depth - 1],
-            is_left,
-            agrees[b],
-            agrees[depth],
-            z[b],
-            share,
-            times,
-            n,
-        )
+        _enter(depth, before[depth], is_left, tree[node].share, product, agrees, goes_left, z, times, n)
 
 
 @kernel
@@ -302,28 +269,37 @@ def _split(node, left_set, x, n, goes_left):
 
 
 @kernel
-def _enter(above, product, goes_left, is_left, agreed, agrees, z, share, times, n):
+def _enter(depth, before, is_left, share, product, agrees, goes_left, z, times, n):
     """Down an edge: whether the rows agree with it and those above by its feature, and the products."""
-    side = 1.0 if is_left else 0.0
+    agree, agreed, goes_left, side = (
+        agrees[depth],
+        agrees[before],
+        goes_left[depth - 1],
+        1.0 if is_left else 0.0,
+    )
     for r in range(n):
-        agrees[r] = agreed[r] if goes_left[r] == side else 0.0
+        agree[r] = agreed[r] if goes_left[r] == side else 0.0
     for q in range(times.shape[0]):
+        below, above = product[depth, q], product[depth - 1, q]
         known, averaged = times[q], 1.0 - times[q]
-        f = z * averaged + known
-        agree, part = (z * share * averaged + known) / f, z * share * averaged / f
+        f = z[before] * averaged + known
+        if_both, if_upper = (z[depth] * averaged + known) / f, z[depth] * averaged / f
         for r in range(n):
-            product[q, r] = above[q, r] * (agree if agrees[r] > 0.0 else (part if agreed[r] > 0.0 else share))
+            below[r] = above[r] * (if_both if agree[r] > 0.0 else (if_upper if agreed[r] > 0.0 else share))
 
 
 @kernel
-def _leave(total, above, agrees, agreed, z, z_before, times, weights, n, phi):
+def _leave(depth, before, total, agrees, z, times, weights, n, phi):
     """Up an edge: what it says of its feature, by (2)."""
+    agree, agreed = agrees[depth], agrees[before]
     for q in range(times.shape[0]):
+        below, above = total[depth, q], total[depth - 1, q]
         known, averaged = times[q], 1.0 - times[q]
-        f, f_before = z * averaged + known, z_before * averaged + known
-        agree = weights[q] * (z_before - z) / (f * f_before)
-        part = -weights[q] / (averaged * f_before)
+        f, f_before = z[depth] * averaged + known, z[before] * averaged + known
+        if_both, if_upper = (
+            weights[q] * (z[before] - z[depth]) / (f * f_before),
+            -weights[q] / (averaged * f_before),
+        )
         for r in range(n):
-            s = total[q, r]
-            phi[r] += s * (agree if agrees[r] > 0.0 else (part if agreed[r] > 0.0 else 0.0))
-            above[q, r] += s
+            phi[r] += below[r] * (if_both if agree[r] > 0.0 else (if_upper if agreed[r] > 0.0 else 0.0))
+            above[r] += below[r]

@@ -58,8 +58,8 @@ class Readable:
             A row for each node, with the columns
 
             - ``tree``, ``output``: the tree's index, and that of the output that it adds to;
-            - ``node``, ``depth``: the node's index in its tree, as `apply` returns it, and the number of splits
-              above it;
+            - ``node``, ``depth``: the node's index in its tree, as `apply` returns it, and how many splits
+              are above it;
             - ``feature``: the name of the feature that the node splits by, or "x" and its index where there
               are no names;
             - ``threshold``: values up to it go left; NaN where ``categories``, a tuple, says what goes left;
