@@ -173,15 +173,16 @@ class _Node:
 
 def _drawn(frame, max_depth, precision):
     """The boxes of a tree, each before its children, an upper child before the lower one."""
-    rows = {int(row["node"]): row for row in frame.to_dict("records")}
-    largest = max((abs(row["value"]) for row in rows.values() if _is_leaf(row)), default=0.0) or 1.0
+    records = frame.assign(leaf=frame["left"].isna()).to_dict("records")
+    rows = {int(row["node"]): row for row in records}
+    largest = max((abs(row["value"]) for row in rows.values() if row["leaf"]), default=0.0) or 1.0
     nodes, waiting = [], [(0, _Node([]))]
     while waiting:
         index, node = waiting.pop()
         nodes.append(node)
         row = rows[index]
         count = (f"n {int(row['count']):,}", SMALL, FAINT)
-        if _is_leaf(row):
+        if row["leaf"]:
             node.lines = [[(_number(row["value"], precision), SIZE, INK), count]]
             node.tint = row["value"] / largest
         elif max_depth is not None and node.depth >= max_depth:
@@ -199,15 +200,11 @@ def _drawn(frame, max_depth, precision):
     return nodes
 
 
-def _is_leaf(row):
-    return row["left"] != row["left"] or not isinstance(row["left"], int)
-
-
 def _n_leaves(rows, index):
     waiting, n = [index], 0
     while waiting:
         row = rows[waiting.pop()]
-        if _is_leaf(row):
+        if row["leaf"]:
             n += 1
         else:
             waiting += [int(row["left"]), int(row["right"])]
@@ -284,9 +281,9 @@ def _width(text, size):
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 
-    return (
-        text_to_path.get_text_width_height_descent(text, FontProperties(size=size), False)[0] if text else 0.0
-    )
+    if not text:
+        return 0.0
+    return 1.05 * text_to_path.get_text_width_height_descent(text, FontProperties(size=size), False)[0]
 
 
 # ----------------------------------------------------------------------------------------------- how it looks
