@@ -277,13 +277,13 @@ def _width_of_line(line):
 
 
 def _width(text, size):
-    """Of a text, with some more for letters that are put on whole pixels."""
+    """Of a text, and some more: letters that are put on whole pixels are wider where pixels are large."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 
     if not text:
         return 0.0
-    return 1.05 * text_to_path.get_text_width_height_descent(text, FontProperties(size=size), False)[0]
+    return 1.1 * text_to_path.get_text_width_height_descent(text, FontProperties(size=size), False)[0]
 
 
 # ----------------------------------------------------------------------------------------------- how it looks
