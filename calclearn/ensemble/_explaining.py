@@ -43,7 +43,7 @@ import scipy.sparse
 from .._runtime import threads
 from .._runtime.jit import kernel, readonly
 from ._binning import recode
-from ._layout import LEAF
+from ._layout import BINS, LEAF
 
 ROWS = 64  # at most that go through a tree together
 NUMBERS = 1 << 18  # of such rows that are kept on the way down, about, and as many on the way up
@@ -259,7 +259,7 @@ def _split(node, left_set, x, n, goes_left):
     if node.categorical:
         for r in range(n):
             goes_left[r] = missing
-            if x[r] >= 0:
+            if 0 <= x[r] < BINS:
                 b = np.int64(x[r])
                 goes_left[r] = np.float64((left_set[b >> 6] >> np.uint64(b & 63)) & np.uint64(1))
     else:
