@@ -2,7 +2,7 @@ r"""
 What boosted trees have learned
 ===============================
 
-A sum of a hundred trees is no black box: each prediction can be split into the shares of the features, exactly,
+A sum of many trees is no black box: each prediction can be split into the shares of the features, exactly,
 each tree can be drawn, and each table of importances says what it counts. The theory is in
 ``docs/derivations/boosting.md``; the numbers in brackets are its equations.
 """
@@ -18,7 +18,7 @@ from calclearn.inspection import TreeDisplay
 # %%
 # Progress of diabetes within a year, by ten measurements; as a frame, so that features have names.
 X, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
-X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
+X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=2)
 model = NewtonBoostingRegressor(
     n_estimators=300,
     learning_rate=0.05,
