@@ -4,6 +4,7 @@ Everything experimental or private of scikit-learn that the package touches is t
 """
 
 import functools
+import math
 import warnings
 from numbers import Integral, Real
 
@@ -14,6 +15,7 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import assert_all_finite
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from ._runtime.threads import chunks, run, thread_count
@@ -27,12 +29,25 @@ __all__ = [
     "Real",
     "StrOptions",
     "check_weights",
+    "classes_and_codes",
     "drop_weightless",
     "fitting",
     "thread_count",
     "validate",
 ]
 LARGE = 1 << 20  # entries of X from which threads look for NaN and infinity
+PLAIN = frozenset({bool, int, float, str, type(None)})  # equal values of these are equally valid
+MOST_KNOWN = 4096
+USUAL = frozenset(
+    {"reset", "y_numeric", "multi_output"}
+)  # options of validation that ask nothing of plain arrays
+_valid_parameters: set[tuple] = set()
+
+
+@functools.cache
+def _parameter_names(kind):
+    """The names of an estimator's parameters; scikit-learn inspects the signature at each call."""
+    return tuple(kind._get_param_names())
 
 
 def fitting(fit):
@@ -62,6 +77,17 @@ def fitting(fit):
 
 class CalculusEstimator(CallbackSupportMixin, BaseEstimator):
     """Base of the estimators: scikit-learn's, with progress and honest warnings."""
+
+    def _validate_params(self):
+        """scikit-learn's check of the parameters, once for each set of plain values."""
+        kind = type(self)
+        values = tuple([getattr(self, name) for name in _parameter_names(kind)])
+        kinds = tuple(map(type, values))
+        known = (kind, kinds, values) if PLAIN.issuperset(kinds) else None
+        if known is None or known not in _valid_parameters:
+            super()._validate_params()
+            if known is not None and len(_valid_parameters) < MOST_KNOWN:
+                _valid_parameters.add(known)
 
     def _progress(self, max_iter, reconstruct=None, *, X=None, y=None, scale=1.0):
         """What a solver calls after each iteration: callbacks and ``verbose``.
@@ -148,8 +174,13 @@ class Progress:
 def validate(estimator, X, y="no_validation", *, sparse=("csr", "csc"), **options):
     """X, or X and y, as arrays of floats: float64 or float32, in the order or sparse format they came in.
 
-    A large dense X is searched for NaN and infinity by threads, which scikit-learn's own check is not.
+    A large dense X is searched for NaN and infinity by threads, which scikit-learn's own check is not; and
+    plain arrays that have nothing to be converted or refused do not take its long way round.
     """
+    if _is_plain(estimator, X, y, options):
+        if options.get("reset", True):
+            estimator.n_features_in_ = X.shape[1]
+        return X if isinstance(y, str) else (X, y)
     options = {"accept_sparse": sparse, "dtype": (np.float64, np.float32)} | options
     checked = validate_data(estimator, X, y, ensure_all_finite=False, **options)
     X = checked if isinstance(y, str) else checked[0]
@@ -158,16 +189,51 @@ def validate(estimator, X, y="no_validation", *, sparse=("csr", "csc"), **option
     return checked
 
 
+def _is_plain(estimator, X, y, options) -> bool:
+    """Whether scikit-learn's validation would hand X and y back as they are, setting the width alone."""
+    if type(X) is not np.ndarray or X.ndim != 2 or not X.size or X.dtype not in (np.float64, np.float32):
+        return False
+    if not USUAL.issuperset(options) or hasattr(estimator, "feature_names_in_"):
+        return False
+    if not options.get("reset", True) and getattr(estimator, "n_features_in_", None) != X.shape[1]:
+        return False
+    if not isinstance(y, str):
+        if type(y) is not np.ndarray or y.shape != X.shape[:1] or y.dtype.kind not in "biuf":
+            return False
+        if y.dtype.kind == "f" and not _sum_is_finite(y, estimator):
+            return False
+    return _sum_is_finite(X, estimator)
+
+
 def _sum_is_finite(X, estimator) -> bool:
     """Whether the entries add up to a finite number, which is so only if each is finite."""
     rows = X if X.flags.c_contiguous else X.T
     with np.errstate(all="ignore"):
+        if X.size < LARGE:
+            return math.isfinite(rows.sum())
         sums = run(
             lambda bounds: rows[bounds[0] : bounds[1]].sum(),
             chunks(len(rows), max(1, LARGE * len(rows) // X.size)),
             thread_count(getattr(estimator, "n_jobs", None)),
         )
         return bool(np.isfinite(np.sum(sums)))
+
+
+def classes_and_codes(y):
+    """The classes of labels, ascending, and each label's index among them.
+
+    Raises
+    ------
+    ValueError
+        If `y` is of numbers that are no classes.
+    """
+    integers = y.dtype.kind in "biu"
+    if not integers:
+        check_classification_targets(y)
+    classes, codes = np.unique(y, return_inverse=True)
+    if integers and 2 * len(classes) > len(y):  # integers that are few are classes: the check is slow
+        check_classification_targets(y)
+    return classes, codes
 
 
 def drop_weightless(weight, *arrays):

@@ -8,11 +8,10 @@ from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from .._objectives.design import Design
-from ..base import StrOptions, drop_weightless, fitting, thread_count, validate
+from ..base import StrOptions, classes_and_codes, drop_weightless, fitting, thread_count, validate
 from ..losses import Loss, MultinomialLogLoss, get_loss, pointwise
 from ..optimize import Optimality
 from ._common import certify, warn_if_separated
@@ -189,8 +188,7 @@ class GeneralizedLinearClassifier(ClassifierMixin, ClassifierInferenceMixin, Gen
         self._check_solver()
         loss = self._loss()
         X, y = validate(self, X, y)
-        check_classification_targets(y)
-        classes, codes = np.unique(y, return_inverse=True)
+        classes, codes = classes_and_codes(y)
         check_classes(classes, self.solver)
         K = len(classes) if hasattr(loss, "value_row") else None
         offset = self._offset_of_two(offset, X, len(classes))

@@ -9,7 +9,6 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Hidden
 from sklearn.utils.extmath import safe_sparse_dot
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from ..base import (
@@ -18,6 +17,7 @@ from ..base import (
     Interval,
     Real,
     StrOptions,
+    classes_and_codes,
     fitting,
     thread_count,
     validate,
@@ -195,8 +195,7 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, ClassifierInferenceMi
         """
         C, l1_ratio = self._strength()
         X, y = validate(self, X, y)
-        check_classification_targets(y)
-        classes, codes = np.unique(y, return_inverse=True)
+        classes, codes = classes_and_codes(y)
         check_classes(classes, self.solver)
         check_range(X, self.solver)
         weight = row_weights(sample_weight, self.class_weight, X, y, classes, codes)

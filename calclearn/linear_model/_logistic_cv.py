@@ -20,12 +20,11 @@ from sklearn.utils.metadata_routing import (
     _routing_enabled,
     process_routing,
 )
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_method_params, _deprecate_positional_args
 
 from .._objectives.reduction import FewerColumns
-from ..base import Integral, Interval, StrOptions, fitting, thread_count, validate
+from ..base import Integral, Interval, StrOptions, classes_and_codes, fitting, thread_count, validate
 from ..optimize import Optimality, Solution
 from ._common import certify, minimise, reduction_for
 from ._logistic import LogisticRegression
@@ -236,8 +235,7 @@ class LogisticRegressionCV(LogisticRegression):
         _raise_for_params(params, self, "fit")
         ratios, tried, scoring, legacy = self._settings()
         X, y = validate(self, X, y)
-        check_classification_targets(y)
-        classes, codes = np.unique(y, return_inverse=True)
+        classes, codes = classes_and_codes(y)
         check_classes(classes, self.solver)
         check_range(X, self.solver)
         if isinstance(self.class_weight, dict) and not set(self.class_weight) <= set(classes):
