@@ -23,6 +23,7 @@ from ..optimize import Optimality
 from ._binning import apply_bins, learn_bins
 from ._categories import encode, find_categorical
 from ._constraints import interaction_groups, monotone_directions
+from ._exchange import Exchange
 from ._layout import BINS, Data
 from ._metrics import find_metric
 from ._predicting import Walk
@@ -44,7 +45,7 @@ class Watched(NamedTuple):
     raw: np.ndarray
 
 
-class NewtonBoosting(CalculusEstimator):
+class NewtonBoosting(Exchange, CalculusEstimator):
     """Boosted trees on the gradients and Hessians of a loss; see the two classes over it."""
 
     _parameter_constraints: ClassVar[dict] = {
