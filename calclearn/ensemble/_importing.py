@@ -371,9 +371,7 @@ def _tree(tree, where, n_features, types):
         raise ValueError(f"{where}: trees whose leaves are vectors have no counterpart here")
     n = len(_at(tree, "left_children", list, where))
     if n == 0 or _count(parameters, "num_nodes", f"tree_param of {where}", 0, 1 << 31) != n:
-        raise ValueError(
-            f"broken model: {where}: num_nodes must be the length of left_children, {n}, and not 0"
-        )
+        raise ValueError(f"broken model: {where}: num_nodes must be the length of left_children, {n}, not 0")
     left = _integers(tree, "left_children", where, LEAF, n - 1, n)
     right = _integers(tree, "right_children", where, LEAF, n - 1, n)
     parents = _integers(tree, "parents", where, -1, DELETED, n)
