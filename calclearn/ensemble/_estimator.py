@@ -12,6 +12,7 @@ from ..base import (
     CalculusEstimator,
     Integral,
     Interval,
+    LossParameters,
     Real,
     StrOptions,
     check_weights,
@@ -23,6 +24,7 @@ from ..optimize import Optimality
 from ._binning import apply_bins, learn_bins
 from ._categories import encode, find_categorical
 from ._constraints import interaction_groups, monotone_directions
+from ._exchange import Exchange
 from ._layout import BINS, Data
 from ._metrics import find_metric
 from ._predicting import Walk
@@ -44,7 +46,7 @@ class Watched(NamedTuple):
     raw: np.ndarray
 
 
-class NewtonBoosting(Readable, CalculusEstimator):
+class NewtonBoosting(LossParameters, Readable, Exchange, CalculusEstimator):
     """Boosted trees on the gradients and Hessians of a loss; see the two classes over it."""
 
     _parameter_constraints: ClassVar[dict] = {
