@@ -32,6 +32,9 @@ from ._trees import Trees, check_state
 ALL_ROUNDS = "all rounds done"
 STOPPED_EARLY = "stopped early"
 CALLBACK = "stopped by a callback"
+RULES = dict.fromkeys(("min_child_samples", "max_depth", "max_leaves"), int)  # others would compile kernels anew
+RULES |= dict.fromkeys(("reg_lambda", "reg_alpha", "gamma", "min_child_weight", "max_delta_step"), float)
+RULES |= dict.fromkeys(("colsample_bylevel", "colsample_bynode"), float)
 IMPORTANCES = ("gain", "weight", "cover", "total_gain", "total_cover")
 
 
@@ -125,24 +128,8 @@ class NewtonBoosting(CalculusEstimator):
             bins=bins,
             data=data,
             raw=raw,
-            parameters={
-                name: getattr(self, name)
-                for name in (
-                    "reg_lambda",
-                    "reg_alpha",
-                    "gamma",
-                    "min_child_weight",
-                    "max_delta_step",
-                    "min_child_samples",
-                    "colsample_bylevel",
-                    "colsample_bynode",
-                )
-            }
-            | {
-                "max_depth": self.max_depth or 0,
-                "max_leaves": self.max_leaves or 0,
-                "best_first": self.grow_policy == "lossguide",
-            },
+            parameters={name: kind(getattr(self, name) or 0) for name, kind in RULES.items()}
+            | {"best_first": self.grow_policy == "lossguide"},
             learning_rate=float(self.learning_rate),
             subsample=self.subsample,
             colsample_bytree=self.colsample_bytree,
@@ -264,8 +251,12 @@ class NewtonBoosting(CalculusEstimator):
                 raise ValueError("sample_weight_eval_set was given without an eval_set")
             return None
         if isinstance(eval_set, tuple) and len(eval_set) == 2 and not isinstance(eval_set[0], tuple):
-            eval_set = [eval_set]
+            eval_set = [eval_set]  # one set alone
             weights = None if weights is None else [weights] if np.ndim(weights[0]) == 0 else weights
+        if not isinstance(eval_set, list | tuple) or not all(
+            isinstance(rows, list | tuple) and len(rows) == 2 for rows in eval_set
+        ):
+            raise ValueError("eval_set must be a list of pairs (X, y)")
         weights = [None] * len(eval_set) if weights is None else list(weights)
         if len(weights) != len(eval_set):
             raise ValueError(

@@ -16,11 +16,17 @@ class Metric(NamedTuple):
 
 
 def _rmse(y, raw, prediction, weight):
-    return np.sqrt(np.average((prediction - y) ** 2, weights=weight))
+    return np.sqrt(np.average(_residual(y, prediction) ** 2, weights=weight))
 
 
 def _mae(y, raw, prediction, weight):
-    return np.average(np.abs(prediction - y), weights=weight)
+    return np.average(np.abs(_residual(y, prediction)), weights=weight)
+
+
+def _residual(y, prediction):
+    if prediction.ndim > 1:
+        raise ValueError("eval_metric: 'rmse' and 'mae' are for one loss; for a list take 'loss' or a function")
+    return prediction - y
 
 
 def _logloss(y, raw, prediction, weight):
