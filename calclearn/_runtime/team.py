@@ -29,6 +29,7 @@ TICKET, DONE, CLOSED, FREE = 0, 8, 16, 24  # words of a board; a cache line each
 WORDS = 40
 NOTHING = -1
 SPINS = 2000  # looks at the board, some microseconds, before a thread offers its processor to others
+PATIENCE = 1 << 17  # times that a helper does so before it leaves: an interrupted leader may never come
 _ITEM_BITS = 24
 _ITEMS = (1 << _ITEM_BITS) - 1
 _JOB = 1 << (2 * _ITEM_BITS)
@@ -99,15 +100,17 @@ def wait(board, n_items):
 
 @kernel
 def job_comes(board):
-    """Helper: wait until there are items to take; False when the leader has closed the board."""
-    spins = 0
-    while True:
+    """Helper: wait until there are items to take; False when the leader has closed the board, or for too long."""
+    spins, yields = 0, 0
+    while yields < PATIENCE:
         ticket = load(board, TICKET)
         if (ticket & _ITEMS) < ((ticket >> _ITEM_BITS) & _ITEMS):
             return True
         if load(board, CLOSED) == 1:
             return False
         spins = spin(spins)
+        yields += spins == 0
+    return False
 
 
 @kernel

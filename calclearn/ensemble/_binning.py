@@ -46,7 +46,7 @@ class Bins:
         return np.concatenate([[0], np.cumsum(self.n_values + 1)]).astype(np.int64)
 
 
-def learn_bins(X, weight=None, *, max_bin=BINS, categorical=None, n_threads=1):
+def learn_bins(X, weight=None, *, max_bin=BINS, categorical=None, codes=None, n_threads=1):
     """Cut each feature into bins of about equal weight.
 
     Parameters
@@ -57,6 +57,8 @@ def learn_bins(X, weight=None, *, max_bin=BINS, categorical=None, n_threads=1):
     max_bin : int
         From 2 to 256, the bin of missing values included.
     categorical : ndarray of bool, shape (p,), optional
+    codes : dict of int to ndarray, optional
+        The bins of categories, where they are known already.
     n_threads : int
 
     Returns
@@ -65,12 +67,14 @@ def learn_bins(X, weight=None, *, max_bin=BINS, categorical=None, n_threads=1):
     """
     n, p = X.shape
     categorical = np.zeros(p, bool) if categorical is None else categorical
-    edges, n_values, codes = np.full((p, VALUES), np.inf), np.ones(p, np.int32), {}
+    edges, n_values, of_codes = np.full((p, VALUES), np.inf), np.ones(p, np.int32), {}
+    weight = None if weight is None else _exact(weight)
 
     def one(f):
         column = _column(X, f)
         if categorical[f]:
-            codes[f], n_values[f] = _bins_of_codes(column, weight, max_bin - 1)
+            of_codes[f] = codes[f] if codes else _bins_of_codes(column, weight, max_bin - 1)
+            n_values[f] = max(1, of_codes[f].max(initial=0) + 1)
             return
         if weight is None:
             values, of_values = np.sort(column), np.empty(0)
@@ -82,7 +86,13 @@ def learn_bins(X, weight=None, *, max_bin=BINS, categorical=None, n_threads=1):
             n_values[f] = _cut(readonly(known), readonly(of_values), max_bin - 1, edges[f])
 
     threads.run(one, range(p), n_threads)
-    return Bins(edges, n_values, categorical, codes)
+    return Bins(edges, n_values, categorical, {f: of_codes[f] for f in sorted(of_codes)})
+
+
+def _exact(weight):
+    """Weights as whole numbers, in another unit, whose sums have no rounding: in any order they are the same."""
+    spare = int(np.ceil(np.log2(len(weight))))
+    return np.rint(np.ldexp(weight, 52 - spare - np.frexp(weight.max())[1]))
 
 
 def _column(X, f):
@@ -132,16 +142,16 @@ def between(low, high):
 
 
 def _bins_of_codes(column, weight, most):
-    """`(bin of each code, how many bins)`: a bin each, or the rarest together in the last one."""
+    """The bin of each code: a bin each, or the rarest together in the last one."""
     known = ~np.isnan(column)
     of_rows = None if weight is None else weight[known]
     sizes = np.bincount(column[known].astype(np.intp), of_rows)
     if len(sizes) <= most:
-        return np.arange(len(sizes), dtype=np.int16), max(1, len(sizes))
+        return np.arange(len(sizes), dtype=np.int16)
     order = np.argsort(-sizes, kind="stable")
     bins = np.full(len(sizes), most - 1, np.int16)
     bins[order[: most - 1]] = np.arange(most - 1)
-    return bins, most
+    return bins
 
 
 def apply_bins(bins, X, n_threads=1):

@@ -5,7 +5,6 @@ the code NaN, like a missing one.
 """
 
 import numpy as np
-import scipy.sparse
 
 
 def is_frame(X):
@@ -135,8 +134,12 @@ def _codes_of(column):
     if str(getattr(column, "dtype", "")) == "category":  # pandas
         codes, known = column.cat.codes.to_numpy(), np.asarray(column.cat.categories)
     elif _is_categorical(column):  # polars
-        known = column.cat.get_categories().to_numpy()
-        codes = column.to_physical().cast(int).fill_null(-1).to_numpy()
+        physical = column.to_physical().cast(int).fill_null(-1).to_numpy()
+        _, first, codes = np.unique(physical, return_index=True, return_inverse=True)
+        names = column.gather(first).to_list()
+        known = np.array(sorted(name for name in names if name is not None), object)
+        places = {name: k for k, name in enumerate(known)}
+        codes = np.array([places.get(name, -1) for name in names], np.intp)[codes]
     else:
         values = np.asarray(column)
         missing = _missing(values)
@@ -165,6 +168,8 @@ def _translate(known, fitted):
 
 def _numbers(column, f):
     """A column of numbers as floats; missing values as NaN."""
+    if str(column.dtype).startswith("complex"):
+        raise ValueError(f"Complex data not supported: column {f} of X has dtype {column.dtype}")
     try:
         if hasattr(column, "to_numpy"):
             kind = str(column.dtype)

@@ -565,7 +565,7 @@ def _candidate(t, node, which, item, first, last, thread):
             g, h, count = small[0], small[1], small[2]
         args = (g, h, count, m, missing, totals, t.monotone[f], node.lower, node.upper)
         scores, cut, missing_left, G, H = best_in_order(*args, t, least, scratch)
-        if cut >= 0 and scores > least:
+        if cut >= 0 and scores - before > found.gain:  # as `_take_best` compares: tiles make no difference
             least = scores
             found.gain, found.left_G, found.left_H = scores - before, G, H
             found.feature, found.missing_left = f, missing_left
@@ -647,7 +647,7 @@ def _by_category(t, g, h, count, m, label, direct, totals, thread):
     small, scratch = t.small[thread], t.scratch[thread]
     filled = 0
     for k in range(m):
-        if h[k] != 0 or g[k] != 0:
+        if h[k] != 0 or g[k] != 0 or count[k] != 0:
             label[filled] = label[k] if direct else k
             small[0, filled], small[1, filled], small[2, filled] = g[k], h[k], count[k]
             filled += 1

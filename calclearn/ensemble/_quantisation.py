@@ -112,7 +112,7 @@ def _unit(top, largest):
     """The least power of two of which `largest` make at least `top`."""
     if not top > 0.0:
         return 1.0
-    return float(2.0 ** max(-1000, np.ceil(np.log2(top / largest))))
+    return float(2.0 ** max(-900, np.ceil(np.log2(top / largest))))  # far from where 1 / unit overflows
 
 
 class Leaves:

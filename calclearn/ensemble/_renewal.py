@@ -27,12 +27,14 @@ def renew(loss, y, raw, weight, leaves, begin, end):
     """
     values = np.zeros(len(begin))
     for leaf, (i, j) in enumerate(zip(begin, end)):
-        rows = np.sort(leaves[i:j] & ROW)
-        of_rows = None if weight is None else weight[rows]
+        rows = leaves[i:j] & ROW
+        of_rows = (y[rows], raw[rows], np.ones(j - i) if weight is None else weight[rows])
+        order = np.lexsort(of_rows[::-1])  # sums of floating-point numbers must not depend on that of the rows
+        of_y, of_raw, of_weight = (array[order] for array in of_rows)
         if isinstance(loss, AbsoluteError | Quantile):  # which depend on y - raw alone
-            values[leaf] = loss.minimiser(y[rows] - raw[rows], of_rows)
+            values[leaf] = loss.minimiser(of_y - of_raw, of_weight)
         else:
-            values[leaf] = _flat(loss, y[rows], np.ascontiguousarray(raw[rows]), of_rows)
+            values[leaf] = _flat(loss, of_y, of_raw, of_weight)
     return values
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .._runtime import threads
-from ..losses import pointwise
+from ..losses import Loss, pointwise
 from ._binning import Bins
 from ._growing import grow, memory_for
 from ._layout import LEAF, Data, Rules
@@ -46,10 +46,12 @@ class Losses:
 
     def start(self, y, weight):
         """The best constants, of shape (K,)."""
+        if self.by_rows and type(self.losses[0]).minimiser is Loss.minimiser:  # of one output
+            return np.zeros(self.n_outputs)
         if self.by_rows:
-            return self.losses[0].minimiser(y, weight, n_classes=self.n_outputs)
-        targets = (self.target(y, k) for k in range(self.n_outputs))
-        return np.array([loss.minimiser(t, weight) for loss, t in zip(self.losses, targets)], np.float64)
+            return self.losses[0].minimiser(*_in_order(y, weight), n_classes=self.n_outputs)
+        sorted_rows = (_in_order(self.target(y, k), weight) for k in range(self.n_outputs))
+        return np.array([loss.minimiser(*rows) for loss, rows in zip(self.losses, sorted_rows)], np.float64)
 
     def target(self, y, k):
         """The targets of output k: all have the same, or one column each."""
@@ -82,6 +84,14 @@ class Losses:
         if self.by_rows:
             return [(self.losses[0], raw)]
         return [(loss, np.ascontiguousarray(raw[:, k])) for k, loss in enumerate(self.losses)]
+
+
+def _in_order(y, weight):
+    """Targets and weights sorted: floating-point sums over them do not depend on the order of the rows."""
+    if weight is None:
+        return np.sort(y), None
+    order = np.lexsort((weight, y))
+    return y[order], weight[order]
 
 
 def _piecewise_linear(loss):
@@ -235,7 +245,7 @@ def walk_bins(tree, data, bins, rows):
         missing = b == bins.n_values[feature]
         in_set = (tree.set[node, b >> 6] >> (b & 63).astype(np.uint64)) & np.uint64(1) == 1
         edge = np.where(b == 0, -np.inf, bins.edges[feature, np.maximum(b - 1, 0)])
-        left = np.where(tree.categorical[node], in_set, edge < tree.threshold[node])
+        left = np.where(tree.categorical[node], in_set, (b == 0) | (edge < tree.threshold[node]))
         left = np.where(missing, tree.missing_left[node], left)
         at[active] = np.where(left, tree.left[node], tree.right[node])
         active = active[tree.left[at[active]] != LEAF]

@@ -4,7 +4,11 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from ._layout import LEAF, SET_WORDS
+from ._layout import BINS, LEAF, SET_WORDS
+
+DTYPES = {"starts": np.int64, "output": np.int32, "set": np.uint64, "count": np.int64}
+DTYPES |= dict.fromkeys(("feature", "left", "right"), np.int32)
+DTYPES |= dict.fromkeys(("missing_left", "categorical"), np.bool_)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,10 +72,7 @@ class Trees:
     @classmethod
     def none(cls):
         """No trees."""
-        dtypes = {"starts": np.int64, "output": np.int32, "set": np.uint64, "count": np.int64}
-        dtypes |= dict.fromkeys(("feature", "left", "right"), np.int32)
-        dtypes |= dict.fromkeys(("missing_left", "categorical"), np.bool_)
-        arrays = {f.name: np.empty(0, dtypes.get(f.name, np.float64)) for f in fields(cls)}
+        arrays = {f.name: np.empty(0, DTYPES.get(f.name, np.float64)) for f in fields(cls)}
         return cls(**arrays | {"starts": np.zeros(1, np.int64), "set": np.empty((0, SET_WORDS), np.uint64)})
 
     @property
@@ -110,13 +111,13 @@ class Trees:
         Each node but the root must be the child of exactly one node of its tree, with a smaller index: so
         there are no cycles, and every walk ends.
         """
-        n = len(self.feature)
+        n, n_trees = np.size(self.feature), np.size(self.output)
         for f in fields(self):
-            array = getattr(self, f.name)
-            size = {"starts": self.n_trees + 1, "output": self.n_trees}.get(f.name, n)
+            array, dtype = getattr(self, f.name), np.dtype(DTYPES.get(f.name, np.float64))
+            size = {"starts": n_trees + 1, "output": n_trees}.get(f.name, n)
             shape = (size, SET_WORDS) if f.name == "set" else (size,)
-            if not isinstance(array, np.ndarray) or array.shape != shape:
-                raise ValueError(f"broken trees: {f.name} must be an array of shape {shape}")
+            if not isinstance(array, np.ndarray) or array.shape != shape or array.dtype != dtype:
+                raise ValueError(f"broken trees: {f.name} must be an array of {dtype} of shape {shape}")
         sizes = np.diff(self.starts)
         if self.starts[0] != 0 or self.starts[-1] != n or (sizes < 1).any():
             raise ValueError("broken trees: starts must ascend from 0 to the number of nodes")
@@ -142,6 +143,23 @@ class Trees:
         times[self.starts[:-1]] += 1
         if not (times == 1).all():
             raise ValueError("broken trees: each node must be the child of one other node")
+
+
+def check_state(state):
+    """Raise a ValueError unless the attributes of a fitted estimator can be walked by compiled code."""
+    try:
+        p, n_outputs, base, codes = (state[name] for name in ("n_features_in_", "_n_outputs", "base_", "_codes"))
+        trees = Trees(**state["trees_"])
+        if np.shape(base) != (n_outputs,) or not np.isfinite(base).all():
+            raise ValueError(f"broken state: base_ must be {n_outputs} finite numbers, got {base!r}")
+        trees.check(p, n_outputs)
+        for f, bins in codes.items():
+            if bins.ndim != 1 or bins.dtype.kind != "i" or ((bins < 0) | (bins >= BINS)).any():
+                raise ValueError(f"broken state: the bins of categories of feature {f} are not bins: {bins!r}")
+        if unknown := set(trees.feature[trees.categorical].tolist()) - set(codes):
+            raise ValueError(f"broken trees: features {sorted(unknown)} are not categorical")
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(f"broken state: {error!r}") from error
 
 
 def tree_of(nodes, bins, rules, values, output):
