@@ -147,9 +147,7 @@ def store(typingctx, board, word, value):
     """``board[word] = value``, after all that was written before."""
 
     def generate(context, builder, signature, arguments):
-        builder.store_atomic(
-            arguments[2], _address(context, builder, signature, arguments), "release", 8
-        )
+        builder.store_atomic(arguments[2], _address(context, builder, signature, arguments), "release", 8)
         return context.get_dummy_value()
 
     return types.void(board, types.intp, types.int64), generate

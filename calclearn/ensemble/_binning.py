@@ -224,4 +224,3 @@ def _bin_rows(X, edges, n_values, categorical, rows, columns, first):
                 b = missing if np.isnan(x) else np.uint8(find_bin(x, of_feature))
             rows[first + i, f] = b
             columns[f, first + i] = b
-

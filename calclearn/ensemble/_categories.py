@@ -111,7 +111,9 @@ def encode(X, mask, categories=None):
                     "or use categorical_features='from_dtype'"
                 )
             columns.append(_numbers(column, f))
-    small = all(column.dtype == np.float32 for f, column in enumerate(columns) if not mask[f]) and not mask.all()
+    small = (
+        all(column.dtype == np.float32 for f, column in enumerate(columns) if not mask[f]) and not mask.all()
+    )
     out = np.empty((len(columns[0]), len(columns)), np.float32 if small else np.float64)
     for f, column in enumerate(columns):
         out[:, f] = column

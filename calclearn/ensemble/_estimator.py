@@ -19,7 +19,6 @@ from ..base import (
     drop_weightless,
     thread_count,
 )
-from ..losses import Loss, get_loss
 from ..optimize import Optimality
 from ._binning import apply_bins, learn_bins
 from ._categories import encode, find_categorical
@@ -35,7 +34,9 @@ from ._trees import Trees, check_state
 ALL_ROUNDS = "all rounds done"
 STOPPED_EARLY = "stopped early"
 CALLBACK = "stopped by a callback"
-RULES = dict.fromkeys(("min_child_samples", "max_depth", "max_leaves"), int)  # others would compile kernels anew
+RULES = dict.fromkeys(
+    ("min_child_samples", "max_depth", "max_leaves"), int
+)  # others would compile kernels anew
 RULES |= dict.fromkeys(("reg_lambda", "reg_alpha", "gamma", "min_child_weight", "max_delta_step"), float)
 RULES |= dict.fromkeys(("colsample_bylevel", "colsample_bynode"), float)
 
@@ -144,8 +145,7 @@ class NewtonBoosting(LossParameters, Readable, Exchange, CalculusEstimator):
     def _rounds(self, boosting, watched, before, n_threads):
         """Round after round, until they are done or no longer help."""
         K, patience = boosting.losses.n_outputs, self.early_stopping_rounds or np.inf
-        made = [] if before is None else [before]
-        first = before.n_trees // K if made else 0
+        grown, first = [], 0 if before is None else before.n_trees // K
         metric = find_metric(self.eval_metric, self._loss_metric(boosting.losses), self._metrics)
         judge = Judge(metric, watched, lambda raw: self._mean(boosting.losses, raw))
 
@@ -162,14 +162,17 @@ class NewtonBoosting(LossParameters, Readable, Exchange, CalculusEstimator):
             for t in range(first, self.n_estimators):
                 if reason == STOPPED_EARLY:
                     break
-                made.append(boosting.round(t))
-                watch(made[-1])
+                grown += (new := boosting.round(t))
+                if watched:
+                    watch(boosting.trees(new))
                 if listening and progress(t + 1, boosting.objective()):
                     reason = CALLBACK
                     break
                 if judge.waited() >= patience:
                     reason = STOPPED_EARLY
-        trees = Trees.joined(made)
+        trees = boosting.trees(grown)
+        if before is not None:
+            trees = Trees.joined([before, trees])
         self.trees_ = {name: array for name, array in vars(trees).items()}
         self.n_iter_ = n_rounds = trees.n_trees // K
         self._n_outputs = K
@@ -286,6 +289,8 @@ class NewtonBoosting(LossParameters, Readable, Exchange, CalculusEstimator):
         Whoever goes on from a previous fit needs the same features and codes.
         """
         reset = reset and not self._goes_on()
+        if not reset and self._categorical is None and self._is_plain(X):
+            return X
         if reset:
             mask = find_categorical(X, self.categorical_features)
             categories = {} if mask is None else None
@@ -310,6 +315,17 @@ class NewtonBoosting(LossParameters, Readable, Exchange, CalculusEstimator):
         if reset:
             self._categorical, self.categories_ = mask, categories
         return X
+
+    def _is_plain(self, X):
+        """Whether X needs no validation: an array of floats as wide as that of `fit`, neither having names."""
+        return (
+            type(X) is np.ndarray
+            and X.ndim == 2
+            and X.dtype in (np.float64, np.float32)
+            and len(X) > 0
+            and X.shape[1] == self.n_features_in_
+            and not hasattr(self, "feature_names_in_")
+        )
 
     # ------------------------------------------------------------------------------------------ prediction
 

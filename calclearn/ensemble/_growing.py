@@ -96,7 +96,7 @@ def grow(data: Data, rules: Rules, memory: Memory, n, totals, features, n_thread
         else:
             _member(fields, False, 0)
         if state[ENDED] == FINISHED:
-            return nodes[: state[N_NODES]]
+            return nodes[: state[N_NODES]].copy()
         if state[ENDED] == FULL:
             nodes = np.concatenate([nodes, np.zeros_like(nodes)])
             members = np.concatenate([members, np.ones_like(members)])

@@ -99,7 +99,7 @@ def quantise(g, h, column, rows, n, words, low, n_threads):
 
     if n > PRECISE_ROWS:
         G, H, size_g = fill(unit_g, unit_h, nothing)
-        if size_g >= PRECISE_MEAN * n and H >= PRECISE_MEAN * n:
+        if size_g >= PRECISE_MEAN * n and PRECISE_MEAN * n <= H:
             return unit_g, unit_h, (G, H), nothing
     if low is None:
         low = np.empty(len(g), np.int32)

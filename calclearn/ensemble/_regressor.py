@@ -190,7 +190,9 @@ class NewtonBoostingRegressor(RegressorMixin, NewtonBoosting):
             raise ValueError("loss must hold at least one loss, got an empty list")
         for loss in losses:
             if hasattr(loss, "value_row"):
-                raise ValueError(f"loss must have one output, got {loss!r}, which is a loss over rows of raws")
+                raise ValueError(
+                    f"loss must have one output, got {loss!r}, which is a loss over rows of raws"
+                )
         return losses
 
     def _targets(self, y, losses):

@@ -29,7 +29,9 @@ def renew(loss, y, raw, weight, leaves, begin, end):
     for leaf, (i, j) in enumerate(zip(begin, end)):
         rows = leaves[i:j] & ROW
         of_rows = (y[rows], raw[rows], np.ones(j - i) if weight is None else weight[rows])
-        order = np.lexsort(of_rows[::-1])  # sums of floating-point numbers must not depend on that of the rows
+        order = np.lexsort(
+            of_rows[::-1]
+        )  # sums of floating-point numbers must not depend on that of the rows
         of_y, of_raw, of_weight = (array[order] for array in of_rows)
         if isinstance(loss, AbsoluteError | Quantile):  # which depend on y - raw alone
             values[leaf] = loss.minimiser(of_y - of_raw, of_weight)

@@ -18,8 +18,7 @@ from ._growing import grow, memory_for
 from ._layout import LEAF, Data, Rules
 from ._quantisation import Leaves, quantise
 from ._renewal import renew
-from ._splitting import weight
-from ._trees import Trees, tree_of
+from ._trees import Grown, leaf_weights, trees_of
 
 CHUNK = 1 << 14
 EPS = np.finfo(np.float64).eps
@@ -74,7 +73,9 @@ class Losses:
                 options = {"gradient": of_g, "hessian": of_h, "n_threads": n_threads}
                 pointwise.gradient_hessian(loss, target, of_loss, weight, **options)
             else:
-                g[:, k], h[:, k] = pointwise.gradient_hessian(loss, target, of_loss, weight, n_threads=n_threads)
+                g[:, k], h[:, k] = pointwise.gradient_hessian(
+                    loss, target, of_loss, weight, n_threads=n_threads
+                )
             if self.linear[k]:
                 h[:, k] = 1.0 if weight is None else weight
             elif not loss.convex:
@@ -147,6 +148,8 @@ class Boosting:
             n_threads=self.n_threads,
         )
         self._low = None
+        shares = rules["colsample_bylevel"], rules["colsample_bynode"], self.colsample_bytree, self.subsample
+        self._draws = min(shares) < 1.0
         self._g, self._h = np.empty((n, K)), np.empty((n, K))
 
     def objective(self):
@@ -154,13 +157,18 @@ class Boosting:
         return self.losses.mean(self.y, self.raw, self.weight, self.n_threads)
 
     def round(self, number):
-        """One tree for each output; returns them."""
+        """Grow one tree for each output, and add what they predict; returns them as they were grown."""
         n, K = self.raw.shape
-        self._rng = np.random.default_rng([self.seed, number])
+        if self._draws:
+            self._rng = np.random.default_rng([self.seed, number])
         self.losses.derivatives(self.y, self.raw, self.weight, self._g, self._h, self.n_threads)
         rows = self._draw_rows(n)
         n_rows = len(rows) if rows is not None else n
-        return Trees.joined(self._tree(k, rows, n_rows) for k in range(K))
+        return [self._tree(k, rows, n_rows) for k in range(K)]
+
+    def trees(self, grown):
+        """Grown trees as they are kept."""
+        return trees_of(grown, self.bins, self.learning_rate)
 
     def remaining_gain(self):
         """What the best first split of one more round would gain, summed over the outputs."""
@@ -169,7 +177,9 @@ class Boosting:
         features, gain = np.arange(len(self.data.columns), dtype=np.int32), 0.0
         for k in range(K):
             rules, low, totals = self._rules(k, None, n, 0, max_leaves=1)
-            nodes = grow(self.data, rules, self._memory._replace(low=low), n, totals, features, self.n_threads)
+            nodes = grow(
+                self.data, rules, self._memory._replace(low=low), n, totals, features, self.n_threads
+            )
             gain += float(nodes["gain"][0])
         return gain
 
@@ -187,26 +197,26 @@ class Boosting:
         return np.sort(self._rng.permutation(p)[:keep]).astype(np.int32)
 
     def _tree(self, k, rows, n):
-        g, h, words = self._g, self._h, self._memory.words[:n]
         features = self._draw_features()
-        rules, low, totals = self._rules(k, rows, n, int(self._rng.integers(1 << 62)))
+        seed = int(self._rng.integers(1 << 62)) if self._draws else 0
+        rules, low, totals = self._rules(k, rows, n, seed)
         nodes = grow(self.data, rules, self._memory._replace(low=low), n, totals, features, self.n_threads)
-        leaf = np.flatnonzero(nodes["left"] == LEAF)
-        leaves = Leaves(words, nodes["begin"][leaf], nodes["end"][leaf], self.n_threads)
-        G, H = leaves.sums(g, h, k, (rules.unit_g, rules.unit_h), len(low) > 0)
-        values = _weights(nodes, rules)
-        values[leaf] = _leaf_weights(G, H, nodes[leaf], rules)
+        of_leaves = nodes[nodes["left"] == LEAF]
+        words = self._memory.words[:n]
+        leaves = Leaves(words, of_leaves["begin"], of_leaves["end"], self.n_threads)
         if not self.losses.by_rows and self.losses.linear[k]:
-            loss, y = self.losses.losses[k], self.losses.target(self.y, k)
-            ranges = nodes["begin"][leaf], nodes["end"][leaf]
-            renewed = renew(loss, y, self.raw[:, k], self.weight, words, *ranges)
-            values[leaf] = np.clip(renewed, nodes["lower"][leaf], nodes["upper"][leaf])
+            loss, y, raw = self.losses.losses[k], self.losses.target(self.y, k), self.raw[:, k]
+            values = renew(loss, y, raw, self.weight, words, of_leaves["begin"], of_leaves["end"])
+            values = np.clip(values, of_leaves["lower"], of_leaves["upper"])
+        else:
+            sums = leaves.sums(self._g, self._h, k, (rules.unit_g, rules.unit_h), len(low) > 0)
+            values = leaf_weights(*sums, of_leaves, rules)
         values *= self.learning_rate
-        tree = tree_of(nodes, self.bins, rules, values, k)
-        leaves.add(self.raw, k, values[leaf])
+        leaves.add(self.raw, k, values)
+        grown = Grown(nodes, values, rules, k)
         if rows is not None:
-            self._add_to_others(tree, k, rows)
-        return tree
+            self._add_to_others(self.trees([grown]), k, rows)
+        return grown
 
     def _rules(self, k, rows, n, seed, **changed):
         """Quantise the gradients of output k: `(rules, low, totals)` of a tree over n of the rows."""
@@ -250,19 +260,3 @@ def walk_bins(tree, data, bins, rows):
         at[active] = np.where(left, tree.left[node], tree.right[node])
         active = active[tree.left[at[active]] != LEAF]
     return tree.value[at]
-
-
-def _weights(nodes, rules):
-    """The weight that each node would have as a leaf."""
-    G, H = nodes["G"] * rules.unit_g, nodes["H"] * rules.unit_h
-    return _leaf_weights(G, H, nodes, rules)
-
-
-def _leaf_weights(G, H, nodes, rules):
-    bend = H + rules.reg_lambda
-    with np.errstate(divide="ignore", invalid="ignore"):
-        w = -np.sign(G) * np.maximum(np.abs(G) - rules.reg_alpha, 0.0) / bend
-    w = np.where(bend > 0.0, w, 0.0)
-    if rules.max_delta_step > 0.0:
-        w = np.clip(w, -rules.max_delta_step, rules.max_delta_step)
-    return np.clip(w, nodes["lower"], nodes["upper"])

@@ -80,9 +80,7 @@ def best_in_order(g, h, count, m, missing, totals, direction, lower, upper, t, b
         if t.plain and t.min_child_samples <= 1:
             _plain_scores(g, h, n_cuts, of_missing, totals, t, scratch)
         else:
-            _general_scores(
-                g, h, count, n_cuts, of_missing, totals, direction, lower, upper, t, scratch
-            )
+            _general_scores(g, h, count, n_cuts, of_missing, totals, direction, lower, upper, t, scratch)
         scores = scratch[2]
         for k in range(n_cuts):
             if scores[k] > best:
@@ -113,7 +111,7 @@ def _plain_scores(g, h, n_cuts, of_missing, totals, t, scratch):
         GL, HL = unit_g * G_left[k], unit_h * H_left[k]
         GR, HR = unit_g * (G_all - G_left[k]), unit_h * (H_all - H_left[k])
         left, right = HL + reg_lambda, HR + reg_lambda
-        allowed = (HL >= least) & (HR >= least) & (left > 0.0) & (right > 0.0)
+        allowed = (least <= HL) & (least <= HR) & (left > 0.0) & (right > 0.0)
         scores[k] = GL * GL / left + GR * GR / right if allowed else -np.inf
 
 
@@ -160,4 +158,3 @@ def order_categories(g, h, m, smooth, t, order, key):
             order[j] = order[j - 1]
             j -= 1
         order[j] = item
-
