@@ -42,7 +42,7 @@ def new_board():
 
 
 def together(board, member, n_threads):
-    """Run `member(0)`, the leader, and in up to `n_threads - 1` other threads `member(i)`; what the leader did.
+    """Run `member(0)`, the leader, and in other threads `member(i)`; what the leader returned.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def wait(board, n_items):
 
 @kernel
 def job_comes(board):
-    """Helper: wait until there are items to take; False when the leader has closed the board, or for too long."""
+    """Helper: wait until there are items to take; False when the board is closed, or after a long time."""
     spins, yields = 0, 0
     while yields < PATIENCE:
         ticket = load(board, TICKET)

@@ -65,7 +65,7 @@ def learn_bins(X, weight=None, *, max_bin=BINS, categorical=None, codes=None, n_
     -------
     Bins
     """
-    n, p = X.shape
+    p = X.shape[1]
     categorical = np.zeros(p, bool) if categorical is None else categorical
     edges, n_values, of_codes = np.full((p, VALUES), np.inf), np.ones(p, np.int32), {}
     weight = None if weight is None else _exact(weight)
@@ -90,7 +90,7 @@ def learn_bins(X, weight=None, *, max_bin=BINS, categorical=None, codes=None, n_
 
 
 def _exact(weight):
-    """Weights as whole numbers, in another unit, whose sums have no rounding: in any order they are the same."""
+    """Weights as whole numbers, in another unit: their sums have no rounding, whatever their order."""
     spare = int(np.ceil(np.log2(len(weight))))
     return np.rint(np.ldexp(weight, 52 - spare - np.frexp(weight.max())[1]))
 

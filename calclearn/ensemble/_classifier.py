@@ -337,7 +337,8 @@ class NewtonBoostingClassifier(ClassifierMixin, NewtonBoosting):
         weight = of_rows if weight is None else np.where(weight > 0, weight * of_rows, 0.0)
         if not (weight >= 0).all() or not weight.sum() > 0:
             raise ValueError(
-                f"class_weight must leave weights that are not negative, and not all zero, got {self.class_weight!r}"
+                "class_weight must leave weights that are not negative, and not all zero, got "
+                f"{self.class_weight!r}"
             )
         return weight
 

@@ -40,7 +40,8 @@ def monotone_directions(constraints, estimator, categorical):
     forbidden = np.flatnonzero((directions != 0) & categorical)
     if forbidden.size:
         raise ValueError(
-            f"Categorical features cannot have monotonic constraints: features {forbidden.tolist()} have no order"
+            "Categorical features cannot have monotonic constraints: features "
+            f"{forbidden.tolist()} have no order"
         )
     return directions
 

@@ -34,7 +34,7 @@ from ._trees import Trees, check_state
 ALL_ROUNDS = "all rounds done"
 STOPPED_EARLY = "stopped early"
 CALLBACK = "stopped by a callback"
-RULES = dict.fromkeys(
+RULES: dict[str, type] = dict.fromkeys(
     ("min_child_samples", "max_depth", "max_leaves"), int
 )  # others would compile kernels anew
 RULES |= dict.fromkeys(("reg_lambda", "reg_alpha", "gamma", "min_child_weight", "max_delta_step"), float)
@@ -173,7 +173,7 @@ class NewtonBoosting(LossParameters, Readable, Exchange, CalculusEstimator):
         trees = boosting.trees(grown)
         if before is not None:
             trees = Trees.joined([before, trees])
-        self.trees_ = {name: array for name, array in vars(trees).items()}
+        self.trees_ = dict(vars(trees))
         self.n_iter_ = n_rounds = trees.n_trees // K
         self._n_outputs = K
         self.evals_result_ = {rows.name: {metric.name: s} for rows, s in zip(watched, judge.scores)}
@@ -204,7 +204,8 @@ class NewtonBoosting(LossParameters, Readable, Exchange, CalculusEstimator):
             return None
         if self._n_outputs != n_outputs:
             raise ValueError(
-                f"warm_start=True goes on from a fit of {self._n_outputs} outputs; these data need {n_outputs}"
+                f"warm_start=True goes on from a fit of {self._n_outputs} outputs; these data need "
+                f"{n_outputs}"
             )
         before = Trees(**self.trees_)
         if before.n_trees // n_outputs > self.n_estimators:
@@ -317,7 +318,7 @@ class NewtonBoosting(LossParameters, Readable, Exchange, CalculusEstimator):
         return X
 
     def _is_plain(self, X):
-        """Whether X needs no validation: an array of floats as wide as that of `fit`, neither having names."""
+        """Whether X needs no validation: an array of floats as wide as that of `fit`, both without names."""
         return (
             type(X) is np.ndarray
             and X.ndim == 2

@@ -1,10 +1,10 @@
 """One tree: which leaf is split next, and what a split does to rows, histograms and candidates.
 
-Growing is a row of jobs, each of many items that threads share (see `_runtime.team`): the rows of the node that
-is split move, those of the left child to the front (PARTITION, GATHER); then the best splits of both children
-are looked for, a tile of features an item (SEARCH).  Between two jobs the leader alone keeps the books
-(`_next_job`).  The smaller child's histogram is summed over its rows, the larger child's is what is left of
-the parent's.  Nodes of `FEW` rows have no histogram: their few bins are looked at directly.
+Growing is a row of jobs, each of many items that threads share (see `_runtime.team`): the rows of the node
+that is split move, those of the left child to the front (PARTITION, GATHER); then the best splits of both
+children are looked for, a tile of features an item (SEARCH).  Between two jobs the leader alone keeps the
+books (`_next_job`).  The smaller child's histogram is summed over its rows, the larger child's is what is
+left of the parent's.  Nodes of `FEW` rows have no histogram: their few bins are looked at directly.
 
 Growth can stop after any split, when the nodes' memory is full or a second may have passed, and go on later.
 """
@@ -171,7 +171,7 @@ def _next_job(t, shared):
     state = t.state
     done, i = state[JOB], state[NODE_OF]
     searchable = done == START and _can_split(t, t.nodes[0])
-    if done == ROOT or done == SEARCH:
+    if done in (ROOT, SEARCH):
         _close_search(t, done, i)
     elif done == PARTITION:
         state[JOB] = GATHER
@@ -260,7 +260,7 @@ def _can_split(t, node):
 
 @kernel
 def _make_children(t, i, n_left):
-    """Give node i two children, of which the left one has its first rows; whether one may be split further."""
+    """Give node i two children, the left one of its first rows; whether one of them may be split."""
     state, node = t.state, t.nodes[i]
     first = state[N_NODES]
     state[N_NODES] += 2
@@ -343,7 +343,7 @@ def _partition_alone(t, i):
 
 @kernel
 def _partition_chunk(t, i, item):
-    """The same for a chunk, into the spare words: those that go left from the front, the others from the back."""
+    """The same for a chunk, into the spare words: to the left from the front, to the right from the back."""
     node = t.nodes[i]
     column, words, spare, goes_left = t.columns[node.feature], t.words, t.spare, t.goes_left
     begin = node.begin + item * CHUNK

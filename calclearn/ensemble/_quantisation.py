@@ -9,6 +9,8 @@ squared loss's, are represented exactly.
 The weights of leaves do not come from these: `Leaves.sums` adds gradients with 61 bits to their sum.
 """
 
+from itertools import pairwise
+
 import numpy as np
 
 from .._runtime import threads
@@ -136,7 +138,7 @@ class Leaves:
         rows = np.cumsum(self._end - self._begin)
         cuts = np.searchsorted(rows, np.arange(CHUNK, len(words), CHUNK)) if n_threads > 1 else []
         cuts = np.unique([0, *cuts, len(rows)])
-        self._shares = list(zip(cuts[:-1], cuts[1:]))
+        self._shares = list(pairwise(cuts))
 
     def sums(self, g, h, column, units, precise):
         """The sums of gradients and Hessians of each leaf; the same for any order of rows.

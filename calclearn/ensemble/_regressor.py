@@ -1,5 +1,7 @@
 """Boosted trees that predict numbers."""
 
+import contextlib
+
 import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import _check_y, check_consistent_length
@@ -218,8 +220,6 @@ class NewtonBoostingRegressor(RegressorMixin, NewtonBoosting):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         if isinstance(self.loss, str | Loss):
-            try:
+            with contextlib.suppress(TypeError, ValueError):  # reported by fit
                 tags.target_tags.positive_only = get_loss(self.loss).domain == "positive"
-            except (TypeError, ValueError):  # reported by fit
-                pass
         return tags

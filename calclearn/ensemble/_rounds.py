@@ -1,4 +1,4 @@
-r"""Rounds of boosting: a tree after the other on the gradients and Hessians of the loss at what the last ones left.
+r"""Rounds of boosting: tree after tree on the gradients and Hessians of the loss where the last ones ended.
 
 Each round takes a Newton step in the space of functions: of the second-order expansion
 

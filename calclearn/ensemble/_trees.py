@@ -7,7 +7,7 @@ import numpy as np
 
 from ._layout import BINS, LEAF, SET_WORDS, Rules
 
-DTYPES = {"starts": np.int64, "output": np.int32, "set": np.uint64, "count": np.int64}
+DTYPES: dict[str, type] = {"starts": np.int64, "output": np.int32, "set": np.uint64, "count": np.int64}
 DTYPES |= dict.fromkeys(("feature", "left", "right"), np.int32)
 DTYPES |= dict.fromkeys(("missing_left", "categorical"), np.bool_)
 
@@ -96,7 +96,7 @@ class Trees:
     def depths(self):
         """The depth of each node."""
         depth = np.zeros(len(self.feature), np.int32)
-        for a, b in zip(self.starts[:-1], self.starts[1:]):
+        for a in self.starts[:-1]:
             at = np.zeros(1, np.intp)
             level = 0
             while at.size:
