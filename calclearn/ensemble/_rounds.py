@@ -17,8 +17,7 @@ from ._binning import Bins
 from ._growing import grow, memory_for
 from ._layout import LEAF, Data, Rules
 from ._quantisation import Leaves, quantise
-from ._renewal import renew
-from ._splitting import weight
+from ._renewal import damp, needs_damping, renew
 from ._trees import Trees, tree_of
 
 CHUNK = 1 << 14
@@ -39,6 +38,7 @@ class Losses:
         self.losses, self.n_outputs = list(losses), n_outputs
         self.by_rows = hasattr(self.losses[0], "value_row")
         self.linear = [not self.by_rows and _piecewise_linear(loss) for loss in self.losses]
+        self.damped = [not self.by_rows and needs_damping(loss) for loss in self.losses]
 
     def of_outputs(self):
         """The loss of each output."""
@@ -196,17 +196,27 @@ class Boosting:
         G, H = leaves.sums(g, h, k, (rules.unit_g, rules.unit_h), len(low) > 0)
         values = _weights(nodes, rules)
         values[leaf] = _leaf_weights(G, H, nodes[leaf], rules)
-        if not self.losses.by_rows and self.losses.linear[k]:
-            loss, y = self.losses.losses[k], self.losses.target(self.y, k)
-            ranges = nodes["begin"][leaf], nodes["end"][leaf]
-            renewed = renew(loss, y, self.raw[:, k], self.weight, words, *ranges)
-            values[leaf] = np.clip(renewed, nodes["lower"][leaf], nodes["upper"][leaf])
+        if not self.losses.by_rows:
+            values[leaf] = self._mended(k, words, nodes[leaf], values[leaf])
         values *= self.learning_rate
         tree = tree_of(nodes, self.bins, rules, values, k)
         leaves.add(self.raw, k, values[leaf])
         if rows is not None:
             self._add_to_others(tree, k, rows)
         return tree
+
+    def _mended(self, k, words, leaves, values):
+        """The values of leaves, where Newton's steps are not to be trusted: see `_renewal`."""
+        loss, y = self.losses.losses[k], self.losses.target(self.y, k)
+        rows = (loss, y, self.raw[:, k], self.weight, words, leaves["begin"], leaves["end"])
+        if self.losses.linear[k]:
+            values = renew(*rows)
+        elif self.losses.damped[k]:
+            shares = damp(*rows, self.learning_rate * values, self.n_threads)
+            values = np.where(shares > 0.0, values * shares, 0.0)
+        else:
+            return values
+        return np.clip(values, leaves["lower"], leaves["upper"])
 
     def _rules(self, k, rows, n, seed, **changed):
         """Quantise the gradients of output k: `(rules, low, totals)` of a tree over n of the rows."""
