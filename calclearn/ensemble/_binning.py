@@ -68,7 +68,7 @@ def learn_bins(X, weight=None, *, max_bin=BINS, categorical=None, codes=None, n_
     p = X.shape[1]
     categorical = np.zeros(p, bool) if categorical is None else categorical
     edges, n_values, of_codes = np.full((p, VALUES), np.inf), np.ones(p, np.int32), {}
-    weight = None if weight is None else _exact(weight)
+    weight = None if weight is None else whole_numbers(weight)
 
     def one(f):
         column = _column(X, f)
@@ -89,10 +89,10 @@ def learn_bins(X, weight=None, *, max_bin=BINS, categorical=None, codes=None, n_
     return Bins(edges, n_values, categorical, {f: of_codes[f] for f in sorted(of_codes)})
 
 
-def _exact(weight):
-    """Weights as whole numbers, in another unit: their sums have no rounding, whatever their order."""
-    spare = int(np.ceil(np.log2(len(weight))))
-    return np.rint(np.ldexp(weight, 52 - spare - np.frexp(weight.max())[1]))
+def whole_numbers(x):
+    """Numbers rounded to multiples of a unit, in that unit: their sums are exact, in whichever order."""
+    spare = int(np.ceil(np.log2(len(x))))
+    return np.rint(np.ldexp(x, 52 - spare - np.frexp(np.abs(x).max())[1]))
 
 
 def _column(X, f):

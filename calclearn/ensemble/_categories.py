@@ -70,7 +70,7 @@ def _named(X, p, categorical_features):
         names = [str(name) for name in X.columns]
         for name in wanted:
             if str(name) not in names:
-                raise ValueError(f"categorical_features: there is no column {name!r} in X")
+                raise ValueError(f"categorical_features: there is no column {str(name)!r} in X")
             mask[names.index(str(name))] = True
         return mask
     raise ValueError(f"categorical_features must be names, indices or booleans, got dtype {wanted.dtype}")

@@ -31,7 +31,7 @@ from ._importing import model_of, numbers_in, object_at, read_document
 from ._predicting import Walk
 
 CLASSES = ("binary:logistic", "multi:softprob", "multi:softmax")
-SAME_LOSS = {SquaredError: "reg:squarederror", AbsoluteError: "reg:absoluteerror", Poisson: "count:poisson",
+SAME_LOSS: dict[type[Loss], str] = {SquaredError: "reg:squarederror", AbsoluteError: "reg:absoluteerror", Poisson: "count:poisson",
              Gamma: "reg:gamma", LogLoss: "reg:logistic"}  # fmt: skip
 LOSS_OF = {name: loss.name for loss, name in SAME_LOSS.items()} | {"reg:linear": "squared_error"}
 LINKS = dict.fromkeys(("binary:logistic", "reg:logistic"), "logit") | dict.fromkeys(

@@ -30,8 +30,9 @@ class NewtonBoostingRegressor(RegressorMixin, NewtonBoosting):
     loss : str, Loss or list of Loss, default="squared_error"
         A name that :func:`calclearn.losses.get_loss` knows, or a loss, your own too.  A list fits one output
         for each, side by side: several quantiles, say.  Where a loss has no curvature, trees are grown on the
-        gradients alone, and the values of leaves are the best constants of their rows; where the curvature
-        is negative, it counts as none.
+        gradients alone, and the values of leaves are the best constants of their rows; where the curvature is
+        negative, it counts as none.  Under other losses than the squared and the log loss, a leaf's value is
+        halved until it does not raise the training loss of its rows.
     {parameters}
 
     Attributes

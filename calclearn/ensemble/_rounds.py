@@ -17,7 +17,7 @@ from ._binning import Bins
 from ._growing import grow, memory_for
 from ._layout import LEAF, Data, Rules
 from ._quantisation import Leaves, quantise
-from ._renewal import renew
+from ._renewal import damp, needs_damping, renew
 from ._trees import Grown, leaf_weights, trees_of
 
 CHUNK = 1 << 14
@@ -38,6 +38,7 @@ class Losses:
         self.losses, self.n_outputs = list(losses), n_outputs
         self.by_rows = hasattr(self.losses[0], "value_row")
         self.linear = [not self.by_rows and _piecewise_linear(loss) for loss in self.losses]
+        self.damped = [not self.by_rows and needs_damping(loss) for loss in self.losses]
 
     def of_outputs(self):
         """The loss of each output."""
@@ -204,19 +205,29 @@ class Boosting:
         of_leaves = nodes[nodes["left"] == LEAF]
         words = self._memory.words[:n]
         leaves = Leaves(words, of_leaves["begin"], of_leaves["end"], self.n_threads)
-        if not self.losses.by_rows and self.losses.linear[k]:
-            loss, y, raw = self.losses.losses[k], self.losses.target(self.y, k), self.raw[:, k]
-            values = renew(loss, y, raw, self.weight, words, of_leaves["begin"], of_leaves["end"])
-            values = np.clip(values, of_leaves["lower"], of_leaves["upper"])
-        else:
-            sums = leaves.sums(self._g, self._h, k, (rules.unit_g, rules.unit_h), len(low) > 0)
-            values = leaf_weights(*sums, of_leaves, rules)
+        sums = leaves.sums(self._g, self._h, k, (rules.unit_g, rules.unit_h), len(low) > 0)
+        values = leaf_weights(*sums, of_leaves, rules)
+        if not self.losses.by_rows:
+            values = self._mended(k, words, of_leaves, values)
         values *= self.learning_rate
         leaves.add(self.raw, k, values)
         grown = Grown(nodes, values, rules, k)
         if rows is not None:
             self._add_to_others(self.trees([grown]), k, rows)
         return grown
+
+    def _mended(self, k, words, leaves, values):
+        """The values of leaves, where Newton's steps are not to be trusted: see `_renewal`."""
+        loss, y = self.losses.losses[k], self.losses.target(self.y, k)
+        rows = (loss, y, self.raw[:, k], self.weight, words, leaves["begin"], leaves["end"])
+        if self.losses.linear[k]:
+            values = renew(*rows)
+        elif self.losses.damped[k]:
+            shares = damp(*rows, self.learning_rate * values, self.n_threads)
+            values = np.where(shares > 0.0, values * shares, 0.0)
+        else:
+            return values
+        return np.clip(values, leaves["lower"], leaves["upper"])
 
     def _rules(self, k, rows, n, seed, **changed):
         """Quantise the gradients of output k: `(rules, low, totals)` of a tree over n of the rows."""
