@@ -9,7 +9,7 @@ and in `_exporting` and `_importing`:
 """
 
 import json
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import ClassifierMixin
@@ -31,8 +31,13 @@ from ._importing import model_of, numbers_in, object_at, read_document
 from ._predicting import Walk
 
 CLASSES = ("binary:logistic", "multi:softprob", "multi:softmax")
-SAME_LOSS: dict[type[Loss], str] = {SquaredError: "reg:squarederror", AbsoluteError: "reg:absoluteerror", Poisson: "count:poisson",
-             Gamma: "reg:gamma", LogLoss: "reg:logistic"}  # fmt: skip
+SAME_LOSS: dict[Any, str] = {
+    SquaredError: "reg:squarederror",
+    AbsoluteError: "reg:absoluteerror",
+    Poisson: "count:poisson",
+    Gamma: "reg:gamma",
+    LogLoss: "reg:logistic",
+}
 LOSS_OF = {name: loss.name for loss, name in SAME_LOSS.items()} | {"reg:linear": "squared_error"}
 LINKS = dict.fromkeys(("binary:logistic", "reg:logistic"), "logit") | dict.fromkeys(
     ("count:poisson", "reg:gamma", "reg:tweedie"), "log"
