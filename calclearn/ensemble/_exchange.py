@@ -9,7 +9,7 @@ and in `_exporting` and `_importing`:
 """
 
 import json
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import ClassifierMixin
@@ -26,14 +26,20 @@ from ..losses import (
     SquaredError,
     Tweedie,
 )
+from ._documents import numbers_in, object_at, read_document
 from ._exporting import document_of
-from ._importing import model_of, numbers_in, object_at, read_document
+from ._importing import model_of
 from ._predicting import Walk
 
 CLASSES = ("binary:logistic", "multi:softprob", "multi:softmax")
-SAME_LOSS = {SquaredError: "reg:squarederror", AbsoluteError: "reg:absoluteerror", Poisson: "count:poisson",
-             Gamma: "reg:gamma", LogLoss: "reg:logistic"}  # fmt: skip
-LOSS_OF = {name: loss.name for loss, name in SAME_LOSS.items()} | {"reg:linear": "squared_error"}
+SAME_LOSS: dict[Any, str] = {
+    SquaredError: "reg:squarederror",
+    AbsoluteError: "reg:absoluteerror",
+    Poisson: "count:poisson",
+    Gamma: "reg:gamma",
+    LogLoss: "reg:logistic",
+}
+LOSS_OF = {objective: loss.name for loss, objective in SAME_LOSS.items()} | {"reg:linear": "squared_error"}
 LINKS = dict.fromkeys(("binary:logistic", "reg:logistic"), "logit") | dict.fromkeys(
     ("count:poisson", "reg:gamma", "reg:tweedie"), "log"
 )  # of the others the identity

@@ -52,7 +52,10 @@ def document_of(trees, objective, base, *, n_features, names, codes, categories,
         names = None
     K = len(base)
     scores, rest = split_base(base, objective.link)
-    labelled = names is not None and all(_encoded(labels) is not None for labels in categories.values())
+    of_frame = names is not None or any(
+        isinstance(label, str) for c in categories.values() for label in c[:1]
+    )
+    labelled = of_frame and all(_encoded(labels) is not None for labels in categories.values())
     written = {f: _codes_written(labels, labelled) for f, labels in categories.items()}
     by_class = objective.name.startswith("multi:")
     types = ["c" if f in categories else "float" for f in range(n_features)]

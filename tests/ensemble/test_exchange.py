@@ -255,6 +255,23 @@ def test_splits_that_tell_too_many_categories_apart_are_refused(numbers, tmp_pat
         read(document, tmp_path)
 
 
+def missing_against_all(numbers):
+    """A frame in which a split sends all categories one way, and missing ones the other."""
+    codes = np.random.default_rng(5).choice([0, 1, 2, -1], N)
+    X = pd.DataFrame({"c": pd.Categorical.from_codes(codes, ["u", "v", "w"]), "x": numbers[0][:, 0]})
+    return X, np.where(codes < 0, 3.0, 0.1 * codes)
+
+
+def test_a_split_may_send_no_category_to_the_right(numbers, tmp_path):
+    X, y = missing_against_all(numbers)
+    model = NewtonBoostingRegressor(n_estimators=2).fit(X, y)
+    assert [3] in [
+        tree["categories"][: tree["categories_sizes"][0]] for tree in trees(written(model, tmp_path))
+    ]
+    back = NewtonBoostingRegressor.from_xgboost_json(tmp_path / "model.json")
+    assert_same(model.predict(X), back.predict(X))
+
+
 def test_known_margins_leave_a_base_of_zero(numbers, tmp_path):
     X, f = numbers
     model = NewtonBoostingClassifier(n_estimators=3).fit(X, f > 0.5, base_margin=np.ones(N))
@@ -582,6 +599,15 @@ def test_xgboost_looks_labels_up(xgb, frame, tmp_path):
     assert_same(model.predict(X), theirs.predict(xgb.DMatrix(other, enable_categorical=True)))
     unseen = X.assign(letter=pd.Categorical(["none"] * N, categories=X["letter"].cat.categories))
     assert_same(model.predict(unseen), theirs.predict(xgb.DMatrix(unseen, enable_categorical=True)))
+
+
+@pytest.mark.peer
+def test_xgboost_tells_missing_categories_from_all_others(xgb, numbers, tmp_path):
+    X, y = missing_against_all(numbers)
+    model = NewtonBoostingRegressor(n_estimators=5).fit(X, y)
+    model.to_xgboost_json(tmp_path / "model.json")
+    theirs = xgb.Booster(model_file=tmp_path / "model.json")
+    assert_same(model.predict(X), theirs.predict(xgb.DMatrix(X, enable_categorical=True)))
 
 
 @pytest.mark.peer
