@@ -4,7 +4,7 @@ Both libraries add up trees and a base, of each output, and apply an inverse lin
 and in `_exporting` and `_importing`:
 
 * XGBoost computes in float32.  It asks ``x < condition`` where we ask ``x <= threshold``.
-* Its base is stated as a mean.  What a mean in float32 cannot say goes into the leaves of the first trees.
+* Its base is stated as one mean.  What that cannot say in float32 goes into the leaves of the first trees.
 * A categorical split of XGBoost lists the codes that go right; ours keeps the bins that go left.
 """
 
@@ -212,6 +212,10 @@ class Exchange:
         The last line predicts the same, but training goes on in XGBoost under another loss.  The other losses
         have no counterpart.
 
+        What `base_` has of each output, and what a mean in float32 cannot say of it, is in the leaves of the
+        first round.  XGBoost loads the file from 1.7 on, with categories from
+        2.1 on.
+
         Rows in float32 reach the same leaves.  XGBoost rounds float64 to float32, so it cannot tell values
         apart that are closer than that.  It takes no infinite values, and of a sparse matrix it takes absent
         entries for missing, where we take them for zeros: hand it a dense one.
@@ -258,7 +262,7 @@ class Exchange:
         Parameters
         ----------
         path : str or path-like
-            A file that XGBoost, from 1.0 on, wrote by ``save_model("....json")``.
+            A file that XGBoost, from 1.7 on, wrote by ``save_model("....json")``.
 
         Returns
         -------
