@@ -212,9 +212,8 @@ class Exchange:
         The last line predicts the same, but training goes on in XGBoost under another loss.  The other losses
         have no counterpart.
 
-        What `base_` has of each output, and what a mean in float32 cannot say of it, is in the leaves of the
-        first round.  XGBoost loads the file from 1.7 on, with categories from
-        2.1 on.
+        XGBoost loads the file from 1.7 on, with categories from 2.1 on.  As old versions know one base score
+        in float32 alone, what `base_` says beyond that is in the leaves of the first round.
 
         Rows in float32 reach the same leaves.  XGBoost rounds float64 to float32, so it cannot tell values
         apart that are closer than that.  It takes no infinite values, and of a sparse matrix it takes absent
