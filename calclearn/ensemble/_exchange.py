@@ -4,7 +4,7 @@ Both libraries add up trees and a base, of each output, and apply an inverse lin
 and in `_exporting` and `_importing`:
 
 * XGBoost computes in float32.  It asks ``x < condition`` where we ask ``x <= threshold``.
-* Its base is stated as a mean.  What a mean in float32 cannot say goes into the leaves of the first trees.
+* Its base is stated as one mean.  What that cannot say in float32 goes into the leaves of the first trees.
 * A categorical split of XGBoost lists the codes that go right; ours keeps the bins that go left.
 """
 
@@ -26,8 +26,9 @@ from ..losses import (
     SquaredError,
     Tweedie,
 )
+from ._documents import numbers_in, object_at, read_document
 from ._exporting import document_of
-from ._importing import model_of, numbers_in, object_at, read_document
+from ._importing import model_of
 from ._predicting import Walk
 
 CLASSES = ("binary:logistic", "multi:softprob", "multi:softmax")
@@ -38,7 +39,7 @@ SAME_LOSS: dict[Any, str] = {
     Gamma: "reg:gamma",
     LogLoss: "reg:logistic",
 }
-LOSS_OF = {name: loss.name for loss, name in SAME_LOSS.items()} | {"reg:linear": "squared_error"}
+LOSS_OF = {objective: loss.name for loss, objective in SAME_LOSS.items()} | {"reg:linear": "squared_error"}
 LINKS = dict.fromkeys(("binary:logistic", "reg:logistic"), "logit") | dict.fromkeys(
     ("count:poisson", "reg:gamma", "reg:tweedie"), "log"
 )  # of the others the identity
@@ -211,6 +212,9 @@ class Exchange:
         The last line predicts the same, but training goes on in XGBoost under another loss.  The other losses
         have no counterpart.
 
+        XGBoost loads the file from 1.7 on, with categories from 2.1 on.  As old versions know one base score
+        in float32 alone, what `base_` says beyond that is in the leaves of the first round.
+
         Rows in float32 reach the same leaves.  XGBoost rounds float64 to float32, so it cannot tell values
         apart that are closer than that.  It takes no infinite values, and of a sparse matrix it takes absent
         entries for missing, where we take them for zeros: hand it a dense one.
@@ -257,7 +261,7 @@ class Exchange:
         Parameters
         ----------
         path : str or path-like
-            A file that XGBoost, from 1.0 on, wrote by ``save_model("....json")``.
+            A file that XGBoost, from 1.7 on, wrote by ``save_model("....json")``.
 
         Returns
         -------

@@ -52,7 +52,10 @@ def document_of(trees, objective, base, *, n_features, names, codes, categories,
         names = None
     K = len(base)
     scores, rest = split_base(base, objective.link)
-    labelled = names is not None and all(_encoded(labels) is not None for labels in categories.values())
+    of_frame = names is not None or any(
+        isinstance(label, str) for c in categories.values() for label in c[:1]
+    )
+    labelled = of_frame and all(_encoded(labels) is not None for labels in categories.values())
     written = {f: _codes_written(labels, labelled) for f, labels in categories.items()}
     by_class = objective.name.startswith("multi:")
     types = ["c" if f in categories else "float" for f in range(n_features)]
@@ -106,16 +109,15 @@ def margin_of(link, mean):
 
 
 def split_base(base, link):
-    """`(base_score, rest)`: the text of means in float32, and what these do not say of the base."""
+    """`(base_score, rest)`: the text of one mean in float32, and what it does not say of the base.
+
+    XGBoost before 3.1 has one mean for all outputs, and takes a list of them for something else, silently.
+    """
     with np.errstate(all="ignore"):
         mean = MEAN[link](base).astype(np.float32)
         said = np.abs(margin_of(link, mean) - base) < FAR * np.maximum(1.0, np.abs(base))
-    mean = np.where(said, mean, np.float32(NEUTRAL[link]))
-    if (mean == mean[0]).all():
-        text = str(mean[0])  # which XGBoost before 3.1 understands too
-    else:
-        text = "[" + ",".join(str(value) for value in mean) + "]"
-    return text, base - margin_of(link, mean)
+    stated = mean[0] if said.all() and (mean == mean[0]).all() else np.float32(NEUTRAL[link])
+    return str(stated), base - margin_of(link, stated)
 
 
 def _with_rest(trees, rest):

@@ -1,15 +1,24 @@
-"""XGBoost's JSON format as trees.
+"""XGBoost's JSON format as trees: checked in all that compiled code and predictions rely on.
 
-What is read is not trusted: each list is looked at before its numbers are used, and none is made by a size
-that the file merely states.  Whatever is wrong is a ValueError that says what, and in which tree.
+Whatever is wrong is a ValueError that says what, and in which tree.
 """
 
 import json
-import re
 from typing import NamedTuple
 
 import numpy as np
 
+from ._documents import (
+    count_at,
+    flags_at,
+    integers_at,
+    list_at,
+    numbers_in,
+    object_at,
+    short,
+    singles_at,
+    value_at,
+)
 from ._exporting import MOST_CODES, margin_of
 from ._layout import BINS, LEAF, SET_WORDS
 from ._trees import Trees
@@ -17,9 +26,6 @@ from ._trees import Trees
 MOST_FEATURES = 1 << 24
 DELETED = 2147483647  # the split index of a node that was pruned
 FEW_CODES = BINS - 1  # up to which each code has a bin of its own
-NAMES = {dict: "an object", list: "a list", str: "a string"}
-NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-REQUIRED = object()
 
 
 class Model(NamedTuple):
@@ -38,20 +44,6 @@ class Model(NamedTuple):
     classes: np.ndarray | None
     best_iteration: int | None
     best_score: float | None
-
-
-def read_document(path):
-    """The JSON document in a file; a ValueError if there is none."""
-    with open(path, "rb") as file:
-        data = file.read()
-    if data[:1] == b"{" and data[1:2].isalpha():
-        raise ValueError(f"{path} is in UBJSON, not in JSON: save the model under a name that ends in .json")
-    try:
-        return json.loads(data.decode("utf-8"))
-    except RecursionError:
-        raise ValueError(f"{path} is not a model in JSON: it is nested too deeply") from None
-    except ValueError as error:  # also of the decoding
-        raise ValueError(f"{path} is not a model in JSON (nor is any other format read): {error}") from error
 
 
 def model_of(document, losses_of):
@@ -77,12 +69,12 @@ def model_of(document, losses_of):
         raise ValueError("not a model of XGBoost: there is no learner in it")
     learner = object_at(document, "learner", "the document")
     objective = object_at(learner, "objective", "learner")
-    name = _at(objective, "name", str, "objective")
+    name = value_at(objective, "name", str, "objective")
     losses, link = losses_of(name, objective)
     parameters = object_at(learner, "learner_model_param", "learner")
-    n_features = _count(parameters, "num_feature", "learner_model_param", 1, MOST_FEATURES)
+    n_features = count_at(parameters, "num_feature", "learner_model_param", 1, MOST_FEATURES)
     forest = _forest(learner)
-    trees = _at(forest, "trees", list, "model")
+    trees = value_at(forest, "trees", list, "model")
     K = _outputs(parameters, name, losses)
     of_rounds, order = _rounds(forest, len(trees), K)
     names, types = _columns(learner, n_features)
@@ -95,7 +87,7 @@ def model_of(document, losses_of):
         categorical[list(categories)] = True
     joined = _joined(parts, K)
     joined.check(n_features, K)
-    attributes = _at(learner, "attributes", dict, "learner", {})
+    attributes = value_at(learner, "attributes", dict, "learner", {})
     best_iteration, best_score = _best(attributes, of_rounds, joined.n_trees // K // of_rounds)
     return Model(
         objective=name,
@@ -114,101 +106,13 @@ def model_of(document, losses_of):
     )
 
 
-# ------------------------------------------------------------------------------------------------ JSON values
-
-
-def _at(node, key, kind, where, default=REQUIRED):
-    """What `node`, an object, has under a key; of this kind."""
-    value = node.get(key, default)
-    if value is REQUIRED:
-        raise ValueError(f"broken model: {where} has no {key}")
-    if value is not default and type(value) is not kind:
-        raise ValueError(f"broken model: {key} of {where} must be {NAMES[kind]}, got {_short(value)}")
-    return value
-
-
-def object_at(node, key, where):
-    """The object that `node` has under a key."""
-    return _at(node, key, dict, where)
-
-
-def _short(value):
-    text = f"{type(value).__name__}" if isinstance(value, dict | list) else repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def numbers_in(text, where):
-    """The finite numbers in a string: one, or several in brackets; as XGBoost writes parameters."""
-    parts = text.strip().strip("[]()").split(",") if isinstance(text, str) else []
-    if not parts or not all(NUMBER.fullmatch(part.strip()) for part in parts):
-        raise ValueError(f"broken model: {where} must be a number or numbers in a string, got {_short(text)}")
-    numbers = np.array([float(part) for part in parts])
-    if not np.isfinite(numbers).all():
-        raise ValueError(f"broken model: {where} must be finite, got {_short(text)}")
-    return numbers
-
-
-def _count(node, key, where, least, most, default=REQUIRED):
-    """A whole number, which XGBoost writes as a string."""
-    text = _at(node, key, str, where, default)
-    if text is default:
-        return default
-    if not re.fullmatch(r"[0-9]{1,18}", text) or not least <= int(text) <= most:
-        raise ValueError(
-            f"broken model: {key} of {where} must be a whole number from {least} to {most} in a string, "
-            f"got {_short(text)}"
-        )
-    return int(text)
-
-
-def _integers(node, key, where, low, high, size=None, default=REQUIRED):
-    """A list of whole numbers from `low` to `high`, as an array."""
-    values = _list(node, key, where, size, {int}, default)
-    if len(values) and not (low <= min(values) and max(values) <= high):
-        outside = next(i for i, value in enumerate(values) if not low <= value <= high)
-        raise ValueError(
-            f"broken model: {where}: {key}[{outside}] must be from {low} to {high}, "
-            f"got {_short(values[outside])}"
-        )
-    return np.array(values, np.int64)
-
-
-def _flags(node, key, where, size, default=REQUIRED):
-    """A list of 0 and 1, or of false and true, as XGBoost wrote them once."""
-    values = _list(node, key, where, size, {int, bool}, default)
-    if not set(values) <= {0, 1}:
-        raise ValueError(f"broken model: {where}: {key} must hold 0 and 1")
-    return np.array(values, bool)
-
-
-def _singles(node, key, where, size):
-    """A list of numbers, as an array of float32; NaN and infinities are let through."""
-    values = _list(node, key, where, size, {int, float})
-    try:
-        with np.errstate(over="ignore"):
-            return np.array(values, np.float64).astype(np.float32)
-    except OverflowError:
-        raise ValueError(f"broken model: {where}: {key} must hold numbers in float32") from None
-
-
-def _list(node, key, where, size, kinds, default=REQUIRED):
-    values = _at(node, key, list, where, default)
-    if size is not None and len(values) != size:
-        raise ValueError(f"broken model: {where}: {key} must hold {size} entries, got {len(values)}")
-    if not set(map(type, values)) <= kinds:
-        wrong = next(value for value in values if type(value) not in kinds)
-        names = " or ".join(sorted(kind.__name__ for kind in kinds))
-        raise ValueError(f"broken model: {where}: {key} must hold {names} alone, got {_short(wrong)}")
-    return values
-
-
 # ------------------------------------------------------------------------------------------------ the learner
 
 
 def _forest(learner):
     """The part of the document that holds the trees."""
     booster = object_at(learner, "gradient_booster", "learner")
-    name = _at(booster, "name", str, "gradient_booster")
+    name = value_at(booster, "name", str, "gradient_booster")
     if name != "gbtree":
         raise ValueError(f"the model's booster is {name!r}: only gbtree has a counterpart here")
     return object_at(booster, "model", "gradient_booster")
@@ -217,8 +121,8 @@ def _forest(learner):
 def _outputs(parameters, name, losses):
     """How many outputs there are."""
     most = 1 << 31
-    n_class = _count(parameters, "num_class", "learner_model_param", 0, most, 0)
-    n_target = _count(parameters, "num_target", "learner_model_param", 0, most, 1)
+    n_class = count_at(parameters, "num_class", "learner_model_param", 0, most, 0)
+    n_target = count_at(parameters, "num_target", "learner_model_param", 0, most, 1)
     if name.startswith("multi:"):
         if n_class < 2:
             raise ValueError(f"broken model: num_class must be at least 2 for {name}, got {n_class}")
@@ -234,18 +138,18 @@ def _rounds(forest, n_trees, K):
     """`(how many trees a round has of each output, the order of trees in which outputs take turns)`."""
     parameters = object_at(forest, "gbtree_model_param", "model")
     most = 1 << 31
-    stated = _count(parameters, "num_trees", "gbtree_model_param", 0, most)
+    stated = count_at(parameters, "num_trees", "gbtree_model_param", 0, most)
     if stated != n_trees:
         raise ValueError(f"broken model: num_trees is {stated}, but there are {n_trees} trees")
     if n_trees == 0:
         raise ValueError("the model holds no trees")
-    P = max(1, _count(parameters, "num_parallel_tree", "gbtree_model_param", 0, most, 1))
+    P = max(1, count_at(parameters, "num_parallel_tree", "gbtree_model_param", 0, most, 1))
     if n_trees % (K * P):
         raise ValueError(
             f"broken model: {n_trees} trees are not whole rounds, of {P} for each of {K} outputs"
         )
-    output = _integers(forest, "tree_info", "model", 0, K - 1, n_trees)
-    begins = _integers(forest, "iteration_indptr", "model", 0, n_trees, default=[])
+    output = integers_at(forest, "tree_info", "model", 0, K - 1, n_trees)
+    begins = integers_at(forest, "iteration_indptr", "model", 0, n_trees, default=[])
     if len(begins) and not np.array_equal(begins, np.arange(0, n_trees + 1, K * P)):
         raise ValueError(f"broken model: iteration_indptr must ascend by {K * P} from 0 to {n_trees}")
     output = output.reshape(-1, K * P)
@@ -273,13 +177,13 @@ def _best(attributes, of_rounds, n_rounds):
     """`(best iteration, best score)` after early stopping; None, None without."""
     if "best_iteration" not in attributes:
         return None, None
-    best = _count(attributes, "best_iteration", "attributes", 0, n_rounds - 1)
-    score = _at(attributes, "best_score", str, "attributes", "nan")
+    best = count_at(attributes, "best_iteration", "attributes", 0, n_rounds - 1)
+    score = value_at(attributes, "best_score", str, "attributes", "nan")
     try:
         return (best + 1) * of_rounds - 1, float(score)
     except ValueError:
         raise ValueError(
-            f"broken model: best_score must be a number in a string, got {_short(score)}"
+            f"broken model: best_score must be a number in a string, got {short(score)}"
         ) from None
 
 
@@ -288,7 +192,7 @@ def _classes(attributes, name, K):
     if name != "binary:logistic" and not name.startswith("multi:"):
         return None
     n_classes = max(2, K)
-    text = _at(attributes, "classes", str, "attributes", None)
+    text = value_at(attributes, "classes", str, "attributes", None)
     if text is None:
         return np.arange(n_classes)
     try:
@@ -296,7 +200,7 @@ def _classes(attributes, name, K):
     except (ValueError, RecursionError):
         labels = None
     if type(labels) is not list or set(map(type, labels)) not in ({str}, {int}, {float}, {bool}):
-        raise ValueError(f"broken model: classes of attributes must be a list of labels, got {_short(text)}")
+        raise ValueError(f"broken model: classes of attributes must be a list of labels, got {short(text)}")
     classes = np.array(labels)
     if len(classes) != n_classes or not np.array_equal(np.unique(classes), classes):
         raise ValueError(f"broken model: classes of attributes must be {n_classes} labels in ascending order")
@@ -307,7 +211,7 @@ def _columns(learner, n_features):
     """`(names or None, types or None)` of the features."""
     found = []
     for key in ("feature_names", "feature_types"):
-        values = _list(learner, key, "learner", None, {str}, [])
+        values = list_at(learner, key, "learner", None, {str}, [])
         if values and len(values) != n_features:
             raise ValueError(f"broken model: {key} must hold {n_features} strings, got {len(values)}")
         found.append(values or None)
@@ -318,7 +222,7 @@ def _columns(learner, n_features):
 
 def _labels(forest, n_features):
     """The labels of categories, by feature; of those alone of which the file tells them."""
-    columns = _list(_at(forest, "cats", dict, "model", {}), "enc", "cats", None, {dict}, [])
+    columns = list_at(value_at(forest, "cats", dict, "model", {}), "enc", "cats", None, {dict}, [])
     if columns and len(columns) != n_features:
         raise ValueError(f"broken model: enc of cats must hold {n_features} columns, got {len(columns)}")
     labels = {}
@@ -327,7 +231,7 @@ def _labels(forest, n_features):
         if "offsets" in column:
             found = _texts(column, where)
         else:
-            found = np.array(_list(column, "values", where, None, {int}))
+            found = integers_at(column, "values", where, -(2**63), 2**63 - 1)
         if len(found) > MOST_CODES or len(set(found.tolist())) < len(found):
             raise ValueError(f"broken model: {where}: labels must differ, and be at most {MOST_CODES}")
         if len(found):
@@ -337,8 +241,8 @@ def _labels(forest, n_features):
 
 def _texts(column, where):
     """Strings that are stored as bytes, one behind the other."""
-    values = _integers(column, "values", where, -128, 255)
-    offsets = _integers(column, "offsets", where, 0, len(values), default=[])
+    values = integers_at(column, "values", where, -128, 255)
+    offsets = integers_at(column, "offsets", where, 0, len(values), default=[])
     if (np.diff(offsets) < 0).any():
         raise ValueError(f"broken model: {where}: offsets must ascend")
     data = (values & 255).astype(np.uint8).tobytes()
@@ -365,27 +269,27 @@ class Part(NamedTuple):
 def _tree(tree, where, n_features, types):
     """One tree's arrays, checked."""
     if type(tree) is not dict:
-        raise ValueError(f"broken model: {where} must be an object, got {_short(tree)}")
+        raise ValueError(f"broken model: {where} must be an object, got {short(tree)}")
     parameters = object_at(tree, "tree_param", where)
-    if _count(parameters, "size_leaf_vector", f"tree_param of {where}", 0, 1 << 31, 1) > 1:
+    if count_at(parameters, "size_leaf_vector", f"tree_param of {where}", 0, 1 << 31, 1) > 1:
         raise ValueError(f"{where}: trees whose leaves are vectors have no counterpart here")
-    n = len(_at(tree, "left_children", list, where))
-    if n == 0 or _count(parameters, "num_nodes", f"tree_param of {where}", 0, 1 << 31) != n:
+    n = len(value_at(tree, "left_children", list, where))
+    if n == 0 or count_at(parameters, "num_nodes", f"tree_param of {where}", 0, 1 << 31) != n:
         raise ValueError(f"broken model: {where}: num_nodes must be the length of left_children, {n}, not 0")
-    left = _integers(tree, "left_children", where, LEAF, n - 1, n)
-    right = _integers(tree, "right_children", where, LEAF, n - 1, n)
-    parents = _integers(tree, "parents", where, -1, DELETED, n)
-    feature = _integers(tree, "split_indices", where, 0, DELETED, n)
-    condition = _singles(tree, "split_conditions", where, n)
-    by_category = _flags(tree, "split_type", where, n, [False] * n)
-    missing_left = _flags(tree, "default_left", where, n)
+    left = integers_at(tree, "left_children", where, LEAF, n - 1, n)
+    right = integers_at(tree, "right_children", where, LEAF, n - 1, n)
+    parents = integers_at(tree, "parents", where, -1, DELETED, n)
+    feature = integers_at(tree, "split_indices", where, 0, DELETED, n)
+    condition = singles_at(tree, "split_conditions", where, n)
+    by_category = flags_at(tree, "split_type", where, n, [False] * n)
+    missing_left = flags_at(tree, "default_left", where, n)
     none_left = (condition == -np.inf) & ~by_category  # nothing is below: the same as all up to inf, mirrored
     left, right = np.where(none_left, right, left), np.where(none_left, left, right)
     order = _order(left.tolist(), right.tolist(), parents.tolist(), feature, where)
     place = np.full(n, LEAF)
     place[order] = np.arange(len(order))
-    gain = _singles(tree, "loss_changes", where, n)[order].astype(np.float64)
-    cover = _singles(tree, "sum_hessian", where, n)[order].astype(np.float64)
+    gain = singles_at(tree, "loss_changes", where, n)[order].astype(np.float64)
+    cover = singles_at(tree, "sum_hessian", where, n)[order].astype(np.float64)
     left, right, feature, condition = left[order], right[order], feature[order], condition[order]
     leaf = left == LEAF
     inner = ~leaf
@@ -433,7 +337,7 @@ def _order(left, right, parents, feature, where):
                 raise ValueError(f"broken model: {where}: there are two ways to node {child}")
             if parents[child] != i:
                 raise ValueError(
-                    f"broken model: {where}: parents[{child}] must be {i}, got {_short(parents[child])}"
+                    f"broken model: {where}: parents[{child}] must be {i}, got {short(parents[child])}"
                 )
             seen[child] = 1
             order.append(child)
@@ -471,7 +375,7 @@ def _check_features(where, nodes, feature, by_category, n_features, types):
             what = "by categories" if by_category[i] else "by a condition"
             raise ValueError(
                 f"broken model: {where}: node {nodes[i]} splits {what}, but feature {feature[i]} is of type "
-                f"{_short(types[feature[i]])}"
+                f"{short(types[feature[i]])}"
             )
 
 
@@ -518,10 +422,10 @@ def _joined(parts, K):
 
 def _sent_right(tree, where, n):
     """The codes that go right, by node."""
-    nodes = _integers(tree, "categories_nodes", where, 0, n - 1, default=[])
-    codes = _integers(tree, "categories", where, 0, MOST_CODES - 1, default=[])
-    starts = _integers(tree, "categories_segments", where, 0, len(codes), len(nodes), [])
-    sizes = _integers(tree, "categories_sizes", where, 0, len(codes), len(nodes), [])
+    nodes = integers_at(tree, "categories_nodes", where, 0, n - 1, default=[])
+    codes = integers_at(tree, "categories", where, 0, MOST_CODES - 1, default=[])
+    starts = integers_at(tree, "categories_segments", where, 0, len(codes), len(nodes), [])
+    sizes = integers_at(tree, "categories_sizes", where, 0, len(codes), len(nodes), [])
     ends = starts + sizes
     if (starts[1:] < ends[:-1]).any() or (ends > len(codes)).any():
         raise ValueError(f"broken model: {where}: categories_segments overlap, or end behind the categories")
@@ -546,7 +450,7 @@ def _set_categories(parts, types, labels):
     codes, categories = {}, {}
     for f, nodes in sorted(splits.items()):
         most = max((int(part.right[i].max(initial=-1)) for part, i in nodes), default=-1) + 1
-        if f in labels and most > len(labels[f]):
+        if f in labels and most > len(labels[f]) + 1:  # `_exporting` names the next one where none goes right
             raise ValueError(
                 f"broken model: feature {f} has {len(labels[f])} categories, but a split names one of {most}"
             )
@@ -555,7 +459,7 @@ def _set_categories(parts, types, labels):
         for part, i in nodes:
             words = part.arrays["set"][i]
             words[:] = ~np.uint64(0)
-            for b in np.unique(codes[f][part.right[i]]).tolist():
+            for b in np.unique(codes[f][part.right[i][part.right[i] < len(codes[f])]]).tolist():
                 words[b >> 6] &= ~(np.uint64(1) << np.uint64(b & 63))
     return codes, categories
 
@@ -566,7 +470,7 @@ def _bins_of(f, nodes, n_codes):
         return np.arange(n_codes, dtype=np.int16)
     right_at = {}
     for k, (part, i) in enumerate(nodes):
-        for code in part.right[i].tolist():
+        for code in part.right[i][part.right[i] < n_codes].tolist():
             right_at.setdefault(code, []).append(k)
     groups = {(): 0}
     bins = np.zeros(n_codes, np.int16)
