@@ -218,7 +218,7 @@ class NewtonBoostingRegressor(RegressorMixin, NewtonBoosting):
         tags = super().__sklearn_tags__()
         if isinstance(self.loss, str | Loss):
             try:
-                tags.target_tags.positive_only = get_loss(self.loss).domain == "positive"
+                tags.target_tags.positive_only = get_loss(self.loss).domain in ("positive", "nonnegative")
             except (TypeError, ValueError):  # reported by fit
                 pass
         return tags

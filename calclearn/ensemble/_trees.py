@@ -188,7 +188,7 @@ def tree_of(nodes, bins, rules, values, output):
         right=np.where(inner, nodes["left"] + 1, LEAF).astype(np.int32),
         missing_left=nodes["missing_left"] & inner,
         categorical=nodes["categorical"] & inner,
-        set=np.where(inner[:, None], nodes["set"], np.uint64(0)),
+        set=np.where((inner & nodes["categorical"])[:, None], nodes["set"], np.uint64(0)),
         value=values,
         gain=np.where(inner, nodes["gain"], 0.0),
         cover=nodes["H"] * rules.unit_h,
