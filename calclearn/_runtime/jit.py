@@ -63,7 +63,7 @@ def kernel(function):
 
 
 def inner(function):
-    """Compile a part of kernels, without a way in from Python, where a call would crash; kept on disk with them."""
+    """Compile a part of kernels, kept on disk with them; without a way in from Python: a call would crash."""
     return numba.njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(
         function
     )

@@ -222,9 +222,12 @@ class NewtonBoosting(LossParameters, Readable, Exchange, CalculusEstimator):
         return self._random_seed
 
     def _set_apart(self, X, y, weight, margin, seed):
-        """Rows to be judged by, drawn at random; of all classes in their shares."""
-        stratify = y if hasattr(self, "classes_") else None
-        n = X.shape[0]
+        """Rows to be judged by, drawn at random; of all classes in their shares, where each has rows enough."""
+        n, stratify = X.shape[0], None
+        if hasattr(self, "classes_"):
+            sizes = np.bincount(y)
+            room = min(np.ceil(self.validation_fraction * n), np.floor((1.0 - self.validation_fraction) * n))
+            stratify = y if sizes[sizes > 0].min() > 1 and room >= np.count_nonzero(sizes) else None
         rest, apart = train_test_split(
             np.arange(n), test_size=self.validation_fraction, stratify=stratify, random_state=seed
         )

@@ -222,5 +222,5 @@ class NewtonBoostingRegressor(RegressorMixin, NewtonBoosting):
         tags = super().__sklearn_tags__()
         if isinstance(self.loss, str | Loss):
             with contextlib.suppress(TypeError, ValueError):  # reported by fit
-                tags.target_tags.positive_only = get_loss(self.loss).domain == "positive"
+                tags.target_tags.positive_only = get_loss(self.loss).domain in ("positive", "nonnegative")
         return tags

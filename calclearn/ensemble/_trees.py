@@ -207,7 +207,7 @@ def trees_of(grown, bins, learning_rate):
         right=np.where(inner, nodes["left"] + 1, LEAF).astype(np.int32),
         missing_left=nodes["missing_left"] & inner,
         categorical=nodes["categorical"] & inner,
-        set=np.where(inner[:, None], nodes["set"], np.uint64(0)),
+        set=np.where((inner & nodes["categorical"])[:, None], nodes["set"], np.uint64(0)),
         value=value,
         gain=np.where(inner, nodes["gain"], 0.0),
         cover=H,

@@ -832,6 +832,7 @@ def test_categories_by_index_mask_and_name_are_the_same(people, rng):
     by_name = NewtonBoostingRegressor(n_estimators=5, categorical_features=["code"]).fit(frame, y)
     assert digest(by_index, X) == digest(by_mask, X) == digest(by_name, frame)
     assert by_index.trees_["categorical"].any()
+    assert not by_index.trees_["set"][~by_index.trees_["categorical"]].any()
     none = NewtonBoostingRegressor(n_estimators=5, categorical_features=None).fit(X, y)
     assert not none.trees_["categorical"].any()
 
