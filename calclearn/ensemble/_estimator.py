@@ -222,7 +222,7 @@ class NewtonBoosting(LossParameters, Readable, Exchange, CalculusEstimator):
         return self._random_seed
 
     def _set_apart(self, X, y, weight, margin, seed):
-        """Rows to be judged by, drawn at random; of all classes in their shares, where each has rows enough."""
+        """Rows to be judged by, drawn at random; of all classes in their shares, if each has rows enough."""
         n, stratify = X.shape[0], None
         if hasattr(self, "classes_"):
             sizes = np.bincount(y)
