@@ -42,7 +42,7 @@ def new_board():
 
 
 def together(board, member, n_threads):
-    """Run `member(0)`, the leader, and in up to `n_threads - 1` other threads `member(i)`; what the leader did.
+    """Run `member(0)`, the leader, and in up to `n_threads - 1` other threads `member(i)`.
 
     Parameters
     ----------
@@ -51,6 +51,11 @@ def together(board, member, n_threads):
     member : callable
         Releases the GIL.  The leader should end with `close(board)`, lest helpers look on in vain.
     n_threads : int
+
+    Returns
+    -------
+    object
+        What the leader did.
     """
     board[CLOSED] = 0
 
@@ -100,7 +105,7 @@ def wait(board, n_items):
 
 @kernel
 def job_comes(board):
-    """Helper: wait until there are items to take; False when the leader has closed the board, or for too long."""
+    """Helper: wait for items to take; False when the leader has closed the board, or seems never to come."""
     spins, yields = 0, 0
     while yields < PATIENCE:
         ticket = load(board, TICKET)
@@ -147,9 +152,7 @@ def store(typingctx, board, word, value):
     """``board[word] = value``, after all that was written before."""
 
     def generate(context, builder, signature, arguments):
-        builder.store_atomic(
-            arguments[2], _address(context, builder, signature, arguments), "release", 8
-        )
+        builder.store_atomic(arguments[2], _address(context, builder, signature, arguments), "release", 8)
         return context.get_dummy_value()
 
     return types.void(board, types.intp, types.int64), generate

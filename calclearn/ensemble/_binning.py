@@ -65,7 +65,7 @@ def learn_bins(X, weight=None, *, max_bin=BINS, categorical=None, codes=None, n_
     -------
     Bins
     """
-    n, p = X.shape
+    p = X.shape[1]
     categorical = np.zeros(p, bool) if categorical is None else categorical
     edges, n_values, of_codes = np.full((p, VALUES), np.inf), np.ones(p, np.int32), {}
     weight = None if weight is None else whole_numbers(weight)
@@ -224,4 +224,3 @@ def _bin_rows(X, edges, n_values, categorical, rows, columns, first):
                 b = missing if np.isnan(x) else np.uint8(find_bin(x, of_feature))
             rows[first + i, f] = b
             columns[f, first + i] = b
-

@@ -107,11 +107,13 @@ def encode(X, mask, categories=None):
         else:
             if _is_categorical(column):
                 raise ValueError(
-                    f"column {f} of X is of categories, but categorical_features does not name it: encode it, "
-                    "or use categorical_features='from_dtype'"
+                    f"column {f} of X is of categories, but categorical_features does not name it: "
+                    "encode it, or use categorical_features='from_dtype'"
                 )
             columns.append(_numbers(column, f))
-    small = all(column.dtype == np.float32 for f, column in enumerate(columns) if not mask[f]) and not mask.all()
+    small = (
+        all(column.dtype == np.float32 for f, column in enumerate(columns) if not mask[f]) and not mask.all()
+    )
     out = np.empty((len(columns[0]), len(columns)), np.float32 if small else np.float64)
     for f, column in enumerate(columns):
         out[:, f] = column
@@ -124,7 +126,7 @@ def _column(X, f):
 
 
 def _is_categorical(column):
-    """Whether a column of a frame has a dtype of categories: pandas' category, polars' Categorical or Enum."""
+    """Whether a column of a frame is of categories: pandas' category, polars' Categorical or Enum."""
     name = str(getattr(column, "dtype", ""))
     return name == "category" or name.startswith(("Categorical", "Enum"))
 

@@ -47,8 +47,8 @@ class NewtonBoostingClassifier(ClassifierMixin, NewtonBoosting):
         a loss of labels, your own too.  A loss of one output takes several classes one against the rest.
         Where a loss has no curvature, trees are grown on the gradients alone, and the values of leaves are
         the best constants of their rows; where the curvature
-        is negative, it counts as none.  Under other losses than the squared and the log loss, a leaf's value is
-        halved until it does not raise the training loss of the leaf's rows.
+        is negative, it counts as none.  Under other losses than the squared and the log loss, a leaf's value
+        is halved until it does not raise the training loss of the leaf's rows.
     {parameters}
     class_weight : dict, "balanced" or None, default=None
         By what the weights of a class's rows are multiplied; "balanced" gives all classes the same total.

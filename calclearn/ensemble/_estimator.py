@@ -18,7 +18,6 @@ from ..base import (
     drop_weightless,
     thread_count,
 )
-from ..losses import Loss, get_loss
 from ..optimize import Optimality
 from ._binning import apply_bins, learn_bins
 from ._categories import encode, find_categorical
@@ -32,7 +31,9 @@ from ._trees import Trees, check_state
 ALL_ROUNDS = "all rounds done"
 STOPPED_EARLY = "stopped early"
 CALLBACK = "stopped by a callback"
-RULES = dict.fromkeys(("min_child_samples", "max_depth", "max_leaves"), int)  # others would compile kernels anew
+RULES = dict.fromkeys(
+    ("min_child_samples", "max_depth", "max_leaves"), int
+)  # others would compile kernels anew
 RULES |= dict.fromkeys(("reg_lambda", "reg_alpha", "gamma", "min_child_weight", "max_delta_step"), float)
 RULES |= dict.fromkeys(("colsample_bylevel", "colsample_bynode"), float)
 IMPORTANCES = ("gain", "weight", "cover", "total_gain", "total_cover")
@@ -168,8 +169,8 @@ class NewtonBoosting(CalculusEstimator):
                 if judge.waited() >= patience:
                     reason = STOPPED_EARLY
         trees = Trees.joined(made)
-        self.trees_ = {name: array for name, array in vars(trees).items()}
-        self.n_iter_ = n_rounds = trees.n_trees // K
+        self.trees_ = dict(vars(trees))
+        self.n_iter_ = trees.n_trees // K
         self._n_outputs = K
         self.evals_result_ = {rows.name: {metric.name: s} for rows, s in zip(watched, judge.scores)}
         for name in ("best_iteration_", "best_score_"):
@@ -182,7 +183,7 @@ class NewtonBoosting(CalculusEstimator):
             details["validation_score"] = judge.scores[-1][-1]
         self.optimality_ = Optimality(
             objective=boosting.objective(),
-            n_iter=n_rounds,
+            n_iter=self.n_iter_,
             converged=None if reason == ALL_ROUNDS else True,
             reason=reason,
             details=details,
@@ -199,7 +200,8 @@ class NewtonBoosting(CalculusEstimator):
             return None
         if self._n_outputs != n_outputs:
             raise ValueError(
-                f"warm_start=True goes on from a fit of {self._n_outputs} outputs; these data need {n_outputs}"
+                f"warm_start=True goes on from a fit of {self._n_outputs} outputs; these data need "
+                f"{n_outputs}"
             )
         before = Trees(**self.trees_)
         if before.n_trees // n_outputs > self.n_estimators:
@@ -216,7 +218,7 @@ class NewtonBoosting(CalculusEstimator):
         return self._random_seed
 
     def _set_apart(self, X, y, weight, margin, seed):
-        """Rows to be judged by, drawn at random; of all classes in their shares, where each has rows enough."""
+        """Rows to be judged by, drawn at random; of all classes in their shares, if each has enough rows."""
         n, stratify = X.shape[0], None
         if hasattr(self, "classes_"):
             sizes = np.bincount(y)

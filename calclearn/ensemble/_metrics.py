@@ -25,7 +25,9 @@ def _mae(y, raw, prediction, weight):
 
 def _residual(y, prediction):
     if prediction.ndim > 1:
-        raise ValueError("eval_metric: 'rmse' and 'mae' are for one loss; for a list take 'loss' or a function")
+        raise ValueError(
+            "eval_metric: 'rmse' and 'mae' are for one loss; for a list take 'loss' or a function"
+        )
     return prediction - y
 
 
@@ -41,7 +43,9 @@ def _error(y, raw, prediction, weight):
 def _auc(y, raw, prediction, weight):
     if prediction.shape[1] == 2:
         return roc_auc_score(y, prediction[:, 1], sample_weight=weight)
-    return roc_auc_score(y, prediction, sample_weight=weight, multi_class="ovr", labels=np.arange(prediction.shape[1]))
+    return roc_auc_score(
+        y, prediction, sample_weight=weight, multi_class="ovr", labels=np.arange(prediction.shape[1])
+    )
 
 
 OF_REGRESSORS = {"rmse": Metric("rmse", _rmse), "mae": Metric("mae", _mae)}

@@ -91,7 +91,9 @@ class Walk:
             inner = left != LEAF
             steps["threshold"] = threshold
             steps["left"] = np.where(inner, place[start + np.maximum(left, 0)], LEAF)
-            steps["split"] = 4 * trees.feature[order] + 2 * trees.categorical[order] + trees.missing_left[order]
+            steps["split"] = (
+                4 * trees.feature[order] + 2 * trees.categorical[order] + trees.missing_left[order]
+            )
             made[dtype] = readonly(steps)
         return made[dtype]
 

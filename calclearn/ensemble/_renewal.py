@@ -1,7 +1,7 @@
 """The values of leaves where Newton's step is not to be trusted.
 
-Where a loss has no curvature at all, the step says nothing: the exact best constants take its place.  Where the
-curvature may vanish on the way, or change much, the step may be far too long: then it is halved.
+Where a loss has no curvature at all, the step says nothing: the exact best constants take its place.  Where
+the curvature may vanish on the way, or change much, the step may be far too long: then it is halved.
 """
 
 import numpy as np
@@ -12,7 +12,10 @@ from ._histogram import ROW
 
 STEPS = 100  # of bisection; each halves the interval
 HALVINGS = 60  # of a leaf's value, before it is none
-TAME = (SquaredError, LogLoss)  # exact, and held back by `min_child_weight`: a look would cost time for nothing
+TAME = (
+    SquaredError,
+    LogLoss,
+)  # exact, and held back by `min_child_weight`: a look would cost time for nothing
 
 
 def renew(loss, y, raw, weight, leaves, begin, end):
@@ -36,7 +39,7 @@ def renew(loss, y, raw, weight, leaves, begin, end):
     for leaf, (i, j) in enumerate(zip(begin, end)):
         rows = leaves[i:j] & ROW
         of_rows = (y[rows], raw[rows], np.ones(j - i) if weight is None else weight[rows])
-        order = np.lexsort(of_rows[::-1])  # sums of floating-point numbers must not depend on that of the rows
+        order = np.lexsort(of_rows[::-1])  # sums of floats must not depend on the order of the rows
         of_y, of_raw, of_weight = (array[order] for array in of_rows)
         if isinstance(loss, AbsoluteError | Quantile):  # which depend on y - raw alone
             values[leaf] = loss.minimiser(of_y - of_raw, of_weight)

@@ -1,4 +1,4 @@
-r"""Rounds of boosting: a tree after the other on the gradients and Hessians of the loss at what the last ones left.
+r"""Rounds of boosting: a tree after the other, on gradients and Hessians of the loss at what is left to do.
 
 Each round takes a Newton step in the space of functions: of the second-order expansion
 
@@ -74,7 +74,8 @@ class Losses:
                 options = {"gradient": of_g, "hessian": of_h, "n_threads": n_threads}
                 pointwise.gradient_hessian(loss, target, of_loss, weight, **options)
             else:
-                g[:, k], h[:, k] = pointwise.gradient_hessian(loss, target, of_loss, weight, n_threads=n_threads)
+                of_g, of_h = pointwise.gradient_hessian(loss, target, of_loss, weight, n_threads=n_threads)
+                g[:, k], h[:, k] = of_g, of_h
             if self.linear[k]:
                 h[:, k] = 1.0 if weight is None else weight
             elif not loss.convex:
@@ -169,7 +170,8 @@ class Boosting:
         features, gain = np.arange(len(self.data.columns), dtype=np.int32), 0.0
         for k in range(K):
             rules, low, totals = self._rules(k, None, n, 0, max_leaves=1)
-            nodes = grow(self.data, rules, self._memory._replace(low=low), n, totals, features, self.n_threads)
+            memory = self._memory._replace(low=low)
+            nodes = grow(self.data, rules, memory, n, totals, features, self.n_threads)
             gain += float(nodes["gain"][0])
         return gain
 
@@ -190,7 +192,8 @@ class Boosting:
         g, h, words = self._g, self._h, self._memory.words[:n]
         features = self._draw_features()
         rules, low, totals = self._rules(k, rows, n, int(self._rng.integers(1 << 62)))
-        nodes = grow(self.data, rules, self._memory._replace(low=low), n, totals, features, self.n_threads)
+        memory = self._memory._replace(low=low)
+        nodes = grow(self.data, rules, memory, n, totals, features, self.n_threads)
         leaf = np.flatnonzero(nodes["left"] == LEAF)
         leaves = Leaves(words, nodes["begin"][leaf], nodes["end"][leaf], self.n_threads)
         G, H = leaves.sums(g, h, k, (rules.unit_g, rules.unit_h), len(low) > 0)

@@ -95,7 +95,7 @@ class Trees:
     def depths(self):
         """The depth of each node."""
         depth = np.zeros(len(self.feature), np.int32)
-        for a, b in zip(self.starts[:-1], self.starts[1:]):
+        for a in self.starts[:-1]:
             at = np.zeros(1, np.intp)
             level = 0
             while at.size:
@@ -148,14 +148,15 @@ class Trees:
 def check_state(state):
     """Raise a ValueError unless the attributes of a fitted estimator can be walked by compiled code."""
     try:
-        p, n_outputs, base, codes = (state[name] for name in ("n_features_in_", "_n_outputs", "base_", "_codes"))
+        p, n_outputs = state["n_features_in_"], state["_n_outputs"]
+        base, codes = state["base_"], state["_codes"]
         trees = Trees(**state["trees_"])
         if np.shape(base) != (n_outputs,) or not np.isfinite(base).all():
             raise ValueError(f"broken state: base_ must be {n_outputs} finite numbers, got {base!r}")
         trees.check(p, n_outputs)
         for f, bins in codes.items():
             if bins.ndim != 1 or bins.dtype.kind != "i" or ((bins < 0) | (bins >= BINS)).any():
-                raise ValueError(f"broken state: the bins of categories of feature {f} are not bins: {bins!r}")
+                raise ValueError(f"broken state: feature {f}'s categories are in no bins: {bins!r}")
         if unknown := set(trees.feature[trees.categorical].tolist()) - set(codes):
             raise ValueError(f"broken trees: features {sorted(unknown)} are not categorical")
     except (AttributeError, KeyError, TypeError) as error:
