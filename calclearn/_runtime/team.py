@@ -51,6 +51,11 @@ def together(board, member, n_threads):
     member : callable
         Releases the GIL.  The leader should end with `close(board)`, lest helpers look on in vain.
     n_threads : int
+
+    Returns
+    -------
+    object
+        What the leader did.
     """
     board[CLOSED] = 0
 

@@ -187,7 +187,7 @@ class NewtonBoosting(LossParameters, Readable, Exchange, CalculusEstimator):
             details["validation_score"] = judge.scores[-1][-1]
         self.optimality_ = Optimality(
             objective=boosting.objective(),
-            n_iter=n_rounds,
+            n_iter=self.n_iter_,
             converged=None if reason == ALL_ROUNDS else True,
             reason=reason,
             details=details,
