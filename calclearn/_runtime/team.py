@@ -29,6 +29,7 @@ TICKET, DONE, CLOSED, FREE = 0, 8, 16, 24  # words of a board; a cache line each
 WORDS = 40
 NOTHING = -1
 SPINS = 2000  # looks at the board, some microseconds, before a thread offers its processor to others
+PATIENCE = 1 << 17  # times that a helper does so before it leaves: an interrupted leader may never come
 _ITEM_BITS = 24
 _ITEMS = (1 << _ITEM_BITS) - 1
 _JOB = 1 << (2 * _ITEM_BITS)
@@ -41,7 +42,7 @@ def new_board():
 
 
 def together(board, member, n_threads):
-    """Run `member(0)`, the leader, and in up to `n_threads - 1` other threads `member(i)`; what the leader did.
+    """Run `member(0)`, the leader, and in other threads `member(i)`; what the leader returned.
 
     Parameters
     ----------
@@ -99,15 +100,17 @@ def wait(board, n_items):
 
 @kernel
 def job_comes(board):
-    """Helper: wait until there are items to take; False when the leader has closed the board."""
-    spins = 0
-    while True:
+    """Helper: wait until there are items to take; False when the board is closed, or after a long time."""
+    spins, yields = 0, 0
+    while yields < PATIENCE:
         ticket = load(board, TICKET)
         if (ticket & _ITEMS) < ((ticket >> _ITEM_BITS) & _ITEMS):
             return True
         if load(board, CLOSED) == 1:
             return False
         spins = spin(spins)
+        yields += spins == 0
+    return False
 
 
 @kernel
@@ -144,9 +147,7 @@ def store(typingctx, board, word, value):
     """``board[word] = value``, after all that was written before."""
 
     def generate(context, builder, signature, arguments):
-        builder.store_atomic(
-            arguments[2], _address(context, builder, signature, arguments), "release", 8
-        )
+        builder.store_atomic(arguments[2], _address(context, builder, signature, arguments), "release", 8)
         return context.get_dummy_value()
 
     return types.void(board, types.intp, types.int64), generate

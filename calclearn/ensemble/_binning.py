@@ -46,7 +46,7 @@ class Bins:
         return np.concatenate([[0], np.cumsum(self.n_values + 1)]).astype(np.int64)
 
 
-def learn_bins(X, weight=None, *, max_bin=BINS, categorical=None, n_threads=1):
+def learn_bins(X, weight=None, *, max_bin=BINS, categorical=None, codes=None, n_threads=1):
     """Cut each feature into bins of about equal weight.
 
     Parameters
@@ -57,20 +57,24 @@ def learn_bins(X, weight=None, *, max_bin=BINS, categorical=None, n_threads=1):
     max_bin : int
         From 2 to 256, the bin of missing values included.
     categorical : ndarray of bool, shape (p,), optional
+    codes : dict of int to ndarray, optional
+        The bins of categories, where they are known already.
     n_threads : int
 
     Returns
     -------
     Bins
     """
-    n, p = X.shape
+    p = X.shape[1]
     categorical = np.zeros(p, bool) if categorical is None else categorical
-    edges, n_values, codes = np.full((p, VALUES), np.inf), np.ones(p, np.int32), {}
+    edges, n_values, of_codes = np.full((p, VALUES), np.inf), np.ones(p, np.int32), {}
+    weight = None if weight is None else whole_numbers(weight)
 
     def one(f):
         column = _column(X, f)
         if categorical[f]:
-            codes[f], n_values[f] = _bins_of_codes(column, weight, max_bin - 1)
+            of_codes[f] = codes[f] if codes else _bins_of_codes(column, weight, max_bin - 1)
+            n_values[f] = max(1, of_codes[f].max(initial=0) + 1)
             return
         if weight is None:
             values, of_values = np.sort(column), np.empty(0)
@@ -82,7 +86,13 @@ def learn_bins(X, weight=None, *, max_bin=BINS, categorical=None, n_threads=1):
             n_values[f] = _cut(readonly(known), readonly(of_values), max_bin - 1, edges[f])
 
     threads.run(one, range(p), n_threads)
-    return Bins(edges, n_values, categorical, codes)
+    return Bins(edges, n_values, categorical, {f: of_codes[f] for f in sorted(of_codes)})
+
+
+def whole_numbers(x):
+    """Numbers rounded to multiples of a unit, in that unit: their sums are exact, in whichever order."""
+    spare = int(np.ceil(np.log2(len(x))))
+    return np.rint(np.ldexp(x, 52 - spare - np.frexp(np.abs(x).max())[1]))
 
 
 def _column(X, f):
@@ -132,16 +142,16 @@ def between(low, high):
 
 
 def _bins_of_codes(column, weight, most):
-    """`(bin of each code, how many bins)`: a bin each, or the rarest together in the last one."""
+    """The bin of each code: a bin each, or the rarest together in the last one."""
     known = ~np.isnan(column)
     of_rows = None if weight is None else weight[known]
     sizes = np.bincount(column[known].astype(np.intp), of_rows)
     if len(sizes) <= most:
-        return np.arange(len(sizes), dtype=np.int16), max(1, len(sizes))
+        return np.arange(len(sizes), dtype=np.int16)
     order = np.argsort(-sizes, kind="stable")
     bins = np.full(len(sizes), most - 1, np.int16)
     bins[order[: most - 1]] = np.arange(most - 1)
-    return bins, most
+    return bins
 
 
 def apply_bins(bins, X, n_threads=1):
@@ -214,4 +224,3 @@ def _bin_rows(X, edges, n_values, categorical, rows, columns, first):
                 b = missing if np.isnan(x) else np.uint8(find_bin(x, of_feature))
             rows[first + i, f] = b
             columns[f, first + i] = b
-

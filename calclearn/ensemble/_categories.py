@@ -5,7 +5,6 @@ the code NaN, like a missing one.
 """
 
 import numpy as np
-import scipy.sparse
 
 
 def is_frame(X):
@@ -71,7 +70,7 @@ def _named(X, p, categorical_features):
         names = [str(name) for name in X.columns]
         for name in wanted:
             if str(name) not in names:
-                raise ValueError(f"categorical_features: there is no column {name!r} in X")
+                raise ValueError(f"categorical_features: there is no column {str(name)!r} in X")
             mask[names.index(str(name))] = True
         return mask
     raise ValueError(f"categorical_features must be names, indices or booleans, got dtype {wanted.dtype}")
@@ -108,11 +107,13 @@ def encode(X, mask, categories=None):
         else:
             if _is_categorical(column):
                 raise ValueError(
-                    f"column {f} of X is of categories, but categorical_features does not name it: encode it, "
-                    "or use categorical_features='from_dtype'"
+                    f"column {f} of X is of categories, but categorical_features does not name it: encode "
+                    "it, or use categorical_features='from_dtype'"
                 )
             columns.append(_numbers(column, f))
-    small = all(column.dtype == np.float32 for f, column in enumerate(columns) if not mask[f]) and not mask.all()
+    small = (
+        all(column.dtype == np.float32 for f, column in enumerate(columns) if not mask[f]) and not mask.all()
+    )
     out = np.empty((len(columns[0]), len(columns)), np.float32 if small else np.float64)
     for f, column in enumerate(columns):
         out[:, f] = column
@@ -125,7 +126,7 @@ def _column(X, f):
 
 
 def _is_categorical(column):
-    """Whether a column of a frame has a dtype of categories: pandas' category, polars' Categorical or Enum."""
+    """Whether a column has a dtype of categories: pandas' category, polars' Categorical or Enum."""
     name = str(getattr(column, "dtype", ""))
     return name == "category" or name.startswith(("Categorical", "Enum"))
 
@@ -135,8 +136,12 @@ def _codes_of(column):
     if str(getattr(column, "dtype", "")) == "category":  # pandas
         codes, known = column.cat.codes.to_numpy(), np.asarray(column.cat.categories)
     elif _is_categorical(column):  # polars
-        known = column.cat.get_categories().to_numpy()
-        codes = column.to_physical().cast(int).fill_null(-1).to_numpy()
+        physical = column.to_physical().cast(int).fill_null(-1).to_numpy()
+        _, first, codes = np.unique(physical, return_index=True, return_inverse=True)
+        names = column.gather(first).to_list()
+        known = np.array(sorted(name for name in names if name is not None), object)
+        places = {name: k for k, name in enumerate(known)}
+        codes = np.array([places.get(name, -1) for name in names], np.intp)[codes]
     else:
         values = np.asarray(column)
         missing = _missing(values)
@@ -165,6 +170,8 @@ def _translate(known, fitted):
 
 def _numbers(column, f):
     """A column of numbers as floats; missing values as NaN."""
+    if str(column.dtype).startswith("complex"):
+        raise ValueError(f"Complex data not supported: column {f} of X has dtype {column.dtype}")
     try:
         if hasattr(column, "to_numpy"):
             kind = str(column.dtype)

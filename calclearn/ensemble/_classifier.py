@@ -7,7 +7,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils import compute_class_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_consistent_length, column_or_1d
+from sklearn.utils.validation import _check_y, check_consistent_length, column_or_1d
 
 from ..base import Interval, Real, StrOptions, check_weights, fitting
 from ..losses import Loss, get_loss, pointwise
@@ -46,8 +46,14 @@ class NewtonBoostingClassifier(ClassifierMixin, NewtonBoosting):
         The log loss of two or of several classes, or a name that :func:`calclearn.losses.get_loss` knows, or
         a loss of labels, your own too.  A loss of one output takes several classes one against the rest.
         Where a loss has no curvature, trees are grown on the gradients alone, and the values of leaves are
-        the best constants of their rows; where the curvature is negative, it counts as none.
+        the best constants of their rows; where the curvature is negative, it counts as none.  Under other
+        losses than the squared and the log loss, a leaf's value is halved until it does not raise the
+        training loss of its rows.
     {parameters}
+    class_weight : dict, "balanced" or None, default=None
+        By what the weights of a class's rows are multiplied; "balanced" gives all classes the same total.
+    scale_pos_weight : float, default=None
+        The same for ``classes_[1]`` of two classes alone.
 
     Attributes
     ----------
@@ -172,7 +178,7 @@ class NewtonBoostingClassifier(ClassifierMixin, NewtonBoosting):
             For invalid parameters or data, one class only, or labels of `eval_set` that `y` has not.
         """
         X = self._features(X, reset=True)
-        y = column_or_1d(y, warn=True)
+        y = _check_y(y, estimator=self)
         check_consistent_length(X, y)
         check_classification_targets(y)
         classes, codes = np.unique(y, return_inverse=True)
@@ -334,10 +340,14 @@ class NewtonBoostingClassifier(ClassifierMixin, NewtonBoosting):
         else:
             return weight
         of_rows = of_class[codes]
-        weight = of_rows if weight is None else np.where(weight > 0, weight * of_rows, 0.0)
-        if not (weight >= 0).all() or not weight.sum() > 0:
+        if weight is not None:
+            with np.errstate(invalid="ignore"):  # a class without weight is balanced by infinity
+                of_rows = np.where(weight > 0, weight * of_rows, 0.0)
+        weight = of_rows
+        if not (weight >= 0).all() or not 0 < weight.sum() < np.inf:
             raise ValueError(
-                f"class_weight must leave weights that are not negative, and not all zero, got {self.class_weight!r}"
+                "class_weight must leave weights that are finite, not negative, and not all zero, got "
+                f"{self.class_weight!r}"
             )
         return weight
 

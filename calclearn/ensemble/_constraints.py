@@ -33,12 +33,15 @@ def monotone_directions(constraints, estimator, categorical):
     else:
         given = np.asarray(constraints)
         if given.shape != (p,):
-            raise ValueError(f"monotone_constraints has shape {given.shape} but the input data X has {p} features.")
+            raise ValueError(
+                f"monotone_constraints has shape {given.shape} but the input data X has {p} features."
+            )
         directions[:] = [_direction(direction) for direction in given.tolist()]
     forbidden = np.flatnonzero((directions != 0) & categorical)
     if forbidden.size:
         raise ValueError(
-            f"Categorical features cannot have monotonic constraints: features {forbidden.tolist()} have no order"
+            "Categorical features cannot have monotonic constraints: features "
+            f"{forbidden.tolist()} have no order"
         )
     return directions
 

@@ -26,8 +26,12 @@ PARAMETERS = """n_estimators : int, default=100
         Largest absolute weight of a leaf, before the learning rate; 0 for no limit.
     subsample : float, default=1.0
         Share of rows that each tree is grown on, drawn without replacement.
-    colsample_bytree, colsample_bylevel, colsample_bynode : float, default=1.0
-        Share of features drawn for each tree; of those, for each level; of those, for each node.
+    colsample_bytree : float, default=1.0
+        Share of features drawn for each tree.
+    colsample_bylevel : float, default=1.0
+        Share of those drawn for each level.
+    colsample_bynode : float, default=1.0
+        Share of those drawn for each node.
     base_score : float, default=None
         The prediction before the first tree, as a mean; None for the constant of the least loss.
     monotone_constraints : array-like of shape (n_features,) or dict, default=None

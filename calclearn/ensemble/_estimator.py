@@ -1,6 +1,6 @@
 """What both boosting estimators share: parameters, data, the rounds of a fit, and reading the trees."""
 
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import numpy as np
 import scipy.sparse
@@ -12,39 +12,36 @@ from ..base import (
     CalculusEstimator,
     Integral,
     Interval,
+    LossParameters,
     Real,
     StrOptions,
     check_weights,
     drop_weightless,
     thread_count,
 )
-from ..losses import Loss, get_loss
 from ..optimize import Optimality
 from ._binning import apply_bins, learn_bins
 from ._categories import encode, find_categorical
 from ._constraints import interaction_groups, monotone_directions
+from ._exchange import Exchange
 from ._layout import BINS, Data
-from ._metrics import find_metric
+from ._metrics import Judge, Watched, find_metric
 from ._predicting import Walk
 from ._reading import IMPORTANCES, Readable
 from ._rounds import Boosting, Losses
-from ._trees import Trees
+from ._trees import Trees, check_state
 
 ALL_ROUNDS = "all rounds done"
 STOPPED_EARLY = "stopped early"
+CALLBACK = "stopped by a callback"
+RULES: dict[str, type] = dict.fromkeys(
+    ("min_child_samples", "max_depth", "max_leaves"), int
+)  # others would compile kernels anew
+RULES |= dict.fromkeys(("reg_lambda", "reg_alpha", "gamma", "min_child_weight", "max_delta_step"), float)
+RULES |= dict.fromkeys(("colsample_bylevel", "colsample_bynode"), float)
 
 
-class Watched(NamedTuple):
-    """Rows that a fit does not learn from, but is judged by."""
-
-    name: str
-    X: object
-    y: np.ndarray
-    weight: np.ndarray | None
-    raw: np.ndarray
-
-
-class NewtonBoosting(Readable, CalculusEstimator):
+class NewtonBoosting(LossParameters, Readable, Exchange, CalculusEstimator):
     """Boosted trees on the gradients and Hessians of a loss; see the two classes over it."""
 
     _parameter_constraints: ClassVar[dict] = {
@@ -96,11 +93,12 @@ class NewtonBoosting(Readable, CalculusEstimator):
             )
         n_threads = thread_count(self.n_jobs)
         before = self._trees_before(n_outputs)
+        seed = self._seed(before)
         losses = Losses(losses, n_outputs)
         margin = _margins(base_margin, X.shape[0], n_outputs)
         weight, X, y, margin = drop_weightless(weight, X, y, margin)
         if self.validation_fraction and not eval_set:
-            X, y, weight, margin, eval_set = self._set_apart(X, y, weight, margin)
+            X, y, weight, margin, eval_set = self._set_apart(X, y, weight, margin, seed)
         if before is None:
             self.base_ = self._base(losses, self._encoded(y, losses), weight, base_margin is not None)
         bins = learn_bins(
@@ -108,8 +106,10 @@ class NewtonBoosting(Readable, CalculusEstimator):
             weight,
             max_bin=self.max_bin,
             categorical=self._categorical,
+            codes=None if before is None else self._codes,
             n_threads=n_threads,
         )
+        self._codes = bins.codes
         rows, columns = apply_bins(bins, X.tocsr() if scipy.sparse.issparse(X) else X, n_threads)
         p = X.shape[1]
         data = Data(
@@ -121,13 +121,9 @@ class NewtonBoosting(Readable, CalculusEstimator):
             interaction_groups(self.interaction_constraints, self, p),
         )
         raw = margin + self.base_
-        made = [] if before is None else [before]
         if before is not None:
             Walk(before, self._codes).add_to(raw, _rows(X), n_threads)
-        watched = [
-            self._watch(f"validation_{i}", *rows, made, n_threads) for i, rows in enumerate(eval_set or ())
-        ]
-        self._codes = bins.codes
+        watched = [self._watch(f"validation_{i}", *rows) for i, rows in enumerate(eval_set or ())]
         boosting = Boosting(
             losses=losses,
             y=self._encoded(y, losses),
@@ -135,73 +131,60 @@ class NewtonBoosting(Readable, CalculusEstimator):
             bins=bins,
             data=data,
             raw=raw,
-            parameters={
-                name: getattr(self, name)
-                for name in (
-                    "reg_lambda",
-                    "reg_alpha",
-                    "gamma",
-                    "min_child_weight",
-                    "max_delta_step",
-                    "min_child_samples",
-                    "colsample_bylevel",
-                    "colsample_bynode",
-                )
-            }
-            | {
-                "max_depth": self.max_depth or 0,
-                "max_leaves": self.max_leaves or 0,
-                "best_first": self.grow_policy == "lossguide",
-            },
+            parameters={name: kind(getattr(self, name) or 0) for name, kind in RULES.items()}
+            | {"best_first": self.grow_policy == "lossguide"},
             learning_rate=float(self.learning_rate),
             subsample=self.subsample,
             colsample_bytree=self.colsample_bytree,
-            seed=self._seed(before),
+            seed=seed,
             n_threads=n_threads,
         )
-        self._rounds(boosting, watched, made, n_threads)
+        self._rounds(boosting, watched, before, n_threads)
         return self
 
-    def _rounds(self, boosting, watched, made, n_threads):
+    def _rounds(self, boosting, watched, before, n_threads):
         """Round after round, until they are done or no longer help."""
-        K = boosting.losses.n_outputs
-        first = made[0].n_trees // K if made else 0
+        K, patience = boosting.losses.n_outputs, self.early_stopping_rounds or np.inf
+        grown, first = [], 0 if before is None else before.n_trees // K
         metric = find_metric(self.eval_metric, self._loss_metric(boosting.losses), self._metrics)
-        scores = [[] for _ in watched]
-        best, best_round, reason, n_rounds = None, None, ALL_ROUNDS, first
+        judge = Judge(metric, watched, lambda raw: self._mean(boosting.losses, raw))
+
+        def watch(trees):
+            for rows in watched:
+                Walk(trees, self._codes).add_to(rows.raw, rows.X, n_threads)
+            judge.score()
+
+        for t in range(first):
+            watch(before[t * K : (t + 1) * K])
+        reason = STOPPED_EARLY if judge.waited() >= patience else ALL_ROUNDS
         with self._progress(self.n_estimators, X=None, y=None) as progress:
             listening = progress.listening
             for t in range(first, self.n_estimators):
-                trees = boosting.round(t)
-                made.append(trees)
-                n_rounds = t + 1
-                for rows, of_rows in zip(watched, scores):
-                    Walk(trees, self._codes).add_to(rows.raw, rows.X, n_threads)
-                    score = metric.score(rows.y, rows.raw, self._mean(boosting.losses, rows.raw), rows.weight)
-                    of_rows.append(float(score))
-                if scores and scores[-1]:
-                    score = scores[-1][-1] * (-1.0 if metric.ascending else 1.0)
-                    if best is None or score < best:
-                        best, best_round = score, t
+                if reason == STOPPED_EARLY:
+                    break
+                grown += (new := boosting.round(t))
+                if watched:
+                    watch(boosting.trees(new))
                 if listening and progress(t + 1, boosting.objective()):
-                    reason = "stopped by a callback"
+                    reason = CALLBACK
                     break
-                if self.early_stopping_rounds and t - (best_round or 0) >= self.early_stopping_rounds:
+                if judge.waited() >= patience:
                     reason = STOPPED_EARLY
-                    break
-        trees = Trees.joined(made)
-        self.trees_ = {name: array for name, array in vars(trees).items()}
-        self.n_iter_ = n_rounds
+        trees = boosting.trees(grown)
+        if before is not None:
+            trees = Trees.joined([before, trees])
+        self.trees_ = dict(vars(trees))
+        self.n_iter_ = n_rounds = trees.n_trees // K
         self._n_outputs = K
-        self.evals_result_ = {rows.name: {metric.name: s} for rows, s in zip(watched, scores)}
+        self.evals_result_ = {rows.name: {metric.name: s} for rows, s in zip(watched, judge.scores)}
         for name in ("best_iteration_", "best_score_"):
             self.__dict__.pop(name, None)
-        if self.early_stopping_rounds and best_round is not None:
-            self.best_iteration_ = best_round
-            self.best_score_ = scores[-1][best_round - first]
+        if self.early_stopping_rounds and judge.best_round is not None:
+            self.best_iteration_ = judge.best_round
+            self.best_score_ = judge.scores[-1][judge.best_round]
         details = {"best_remaining_gain": boosting.remaining_gain()}
-        if scores and scores[-1]:
-            details["validation_score"] = scores[-1][-1]
+        if watched:
+            details["validation_score"] = judge.scores[-1][-1]
         self.optimality_ = Optimality(
             objective=boosting.objective(),
             n_iter=n_rounds,
@@ -211,13 +194,18 @@ class NewtonBoosting(Readable, CalculusEstimator):
         )
         self._walk = Walk(self._kept(), self._codes)
 
+    def _goes_on(self):
+        """Whether `fit` goes on from the trees of the previous one."""
+        return self.warm_start and hasattr(self, "trees_")
+
     def _trees_before(self, n_outputs):
         """The trees to go on from, or None."""
-        if not (self.warm_start and hasattr(self, "trees_")):
+        if not self._goes_on():
             return None
         if self._n_outputs != n_outputs:
             raise ValueError(
-                f"warm_start=True goes on from a fit of {self._n_outputs} outputs; these data need {n_outputs}"
+                f"warm_start=True goes on from a fit of {self._n_outputs} outputs; these data need "
+                f"{n_outputs}"
             )
         before = Trees(**self.trees_)
         if before.n_trees // n_outputs > self.n_estimators:
@@ -233,12 +221,15 @@ class NewtonBoosting(Readable, CalculusEstimator):
             self._random_seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         return self._random_seed
 
-    def _set_apart(self, X, y, weight, margin):
-        """Rows to be judged by, drawn at random; of all classes in their shares."""
-        stratify = y if hasattr(self, "classes_") else None
-        n = X.shape[0]
+    def _set_apart(self, X, y, weight, margin, seed):
+        """Rows to be judged by, drawn at random; of all classes in their shares, if each has rows enough."""
+        n, stratify = X.shape[0], None
+        if hasattr(self, "classes_"):
+            sizes = np.bincount(y)
+            room = min(np.ceil(self.validation_fraction * n), np.floor((1.0 - self.validation_fraction) * n))
+            stratify = y if sizes[sizes > 0].min() > 1 and room >= np.count_nonzero(sizes) else None
         rest, apart = train_test_split(
-            np.arange(n), test_size=self.validation_fraction, stratify=stratify, random_state=self._seed(None)
+            np.arange(n), test_size=self.validation_fraction, stratify=stratify, random_state=seed
         )
         rest, apart = np.sort(rest), np.sort(apart)
 
@@ -249,12 +240,10 @@ class NewtonBoosting(Readable, CalculusEstimator):
         held = (X[apart], y[apart], take(weight, apart), margin[apart])
         return X[rest], y[rest], take(weight, rest), margin[rest], [held]
 
-    def _watch(self, name, X, y, weight, margin, made, n_threads):
-        X = _rows(X)
+    def _watch(self, name, X, y, weight, margin):
+        weight, X, y = drop_weightless(weight, X, y)
         raw = (np.zeros((X.shape[0], len(self.base_))) if margin is None else margin) + self.base_
-        for trees in made:
-            Walk(trees, self._codes).add_to(raw, X, n_threads)
-        return Watched(name, X, y, weight, np.ascontiguousarray(raw))
+        return Watched(name, _rows(X), y, weight, raw)
 
     def _base(self, losses, y, weight, has_margin):
         """The constant that the trees are added to, of each output."""
@@ -271,8 +260,12 @@ class NewtonBoosting(Readable, CalculusEstimator):
                 raise ValueError("sample_weight_eval_set was given without an eval_set")
             return None
         if isinstance(eval_set, tuple) and len(eval_set) == 2 and not isinstance(eval_set[0], tuple):
-            eval_set = [eval_set]
+            eval_set = [eval_set]  # one set alone
             weights = None if weights is None else [weights] if np.ndim(weights[0]) == 0 else weights
+        if not isinstance(eval_set, list | tuple) or not all(
+            isinstance(rows, list | tuple) and len(rows) == 2 for rows in eval_set
+        ):
+            raise ValueError("eval_set must be a list of pairs (X, y)")
         weights = [None] * len(eval_set) if weights is None else list(weights)
         if len(weights) != len(eval_set):
             raise ValueError(
@@ -295,7 +288,13 @@ class NewtonBoosting(Readable, CalculusEstimator):
         return np.ascontiguousarray(y, np.float64)
 
     def _features(self, X, *, reset):
-        """X as numbers, with codes for categories; dense in C or Fortran order, or CSR or CSC."""
+        """X as numbers, with codes for categories; dense in C or Fortran order, or CSR or CSC.
+
+        Whoever goes on from a previous fit needs the same features and codes.
+        """
+        reset = reset and not self._goes_on()
+        if not reset and self._categorical is None and self._is_plain(X):
+            return X
         if reset:
             mask = find_categorical(X, self.categorical_features)
             categories = {} if mask is None else None
@@ -320,6 +319,17 @@ class NewtonBoosting(Readable, CalculusEstimator):
         if reset:
             self._categorical, self.categories_ = mask, categories
         return X
+
+    def _is_plain(self, X):
+        """Whether X needs no validation: an array of floats as wide as that of `fit`, both without names."""
+        return (
+            type(X) is np.ndarray
+            and X.ndim == 2
+            and X.dtype in (np.float64, np.float32)
+            and len(X) > 0
+            and X.shape[1] == self.n_features_in_
+            and not hasattr(self, "feature_names_in_")
+        )
 
     # ------------------------------------------------------------------------------------------ prediction
 
@@ -373,7 +383,7 @@ class NewtonBoosting(Readable, CalculusEstimator):
     def __setstate__(self, state):
         super().__setstate__(state)
         if "trees_" in state:  # compiled code walks them: what comes from outside is looked at first
-            Trees(**self.trees_).check(self.n_features_in_, self._n_outputs)
+            check_state(state)
             self._walk = Walk(self._kept(), self._codes)
 
     def __sklearn_tags__(self):

@@ -1,10 +1,10 @@
 """One tree: which leaf is split next, and what a split does to rows, histograms and candidates.
 
-Growing is a row of jobs, each of many items that threads share (see `_runtime.team`): the rows of the node that
-is split move, those of the left child to the front (PARTITION, GATHER); then the best splits of both children
-are looked for, a tile of features an item (SEARCH).  Between two jobs the leader alone keeps the books
-(`_next_job`).  The smaller child's histogram is summed over its rows, the larger child's is what is left of
-the parent's.  Nodes of `FEW` rows have no histogram: their few bins are looked at directly.
+Growing is a row of jobs, each of many items that threads share (see `_runtime.team`): the rows of the node
+that is split move, those of the left child to the front (PARTITION, GATHER); then the best splits of both
+children are looked for, a tile of features an item (SEARCH).  Between two jobs the leader alone keeps the
+books (`_next_job`).  The smaller child's histogram is summed over its rows, the larger child's is what is
+left of the parent's.  Nodes of `FEW` rows have no histogram: their few bins are looked at directly.
 
 Growth can stop after any split, when the nodes' memory is full or a second may have passed, and go on later.
 """
@@ -12,7 +12,7 @@ Growth can stop after any split, when the nodes' memory is full or a second may 
 import numpy as np
 
 from .._runtime import team
-from .._runtime.jit import kernel, readonly
+from .._runtime.jit import inner, kernel, readonly
 from ._histogram import ROW, add_rows, clear, exact, subtract, take_rows
 from ._layout import BINS, LEAF, NODE, SET_WORDS, SPLIT, Data, Memory, Rules, Tree
 from ._splitting import ROUNDING, SMOOTH, best_in_order, order_categories, parent_score, weight
@@ -96,7 +96,7 @@ def grow(data: Data, rules: Rules, memory: Memory, n, totals, features, n_thread
         else:
             _member(fields, False, 0)
         if state[ENDED] == FINISHED:
-            return nodes[: state[N_NODES]]
+            return nodes[: state[N_NODES]].copy()
         if state[ENDED] == FULL:
             nodes = np.concatenate([nodes, np.zeros_like(nodes)])
             members = np.concatenate([members, np.ones_like(members)])
@@ -162,7 +162,7 @@ def _member(fields, shared, thread):
             team.wait(board, n_items)
 
 
-@kernel
+@inner
 def _next_job(t, shared):
     """Finish the job that was done, and say what is next: how many items, and whether for one thread alone.
 
@@ -171,7 +171,7 @@ def _next_job(t, shared):
     state = t.state
     done, i = state[JOB], state[NODE_OF]
     searchable = done == START and _can_split(t, t.nodes[0])
-    if done == ROOT or done == SEARCH:
+    if done in (ROOT, SEARCH):
         _close_search(t, done, i)
     elif done == PARTITION:
         state[JOB] = GATHER
@@ -193,7 +193,7 @@ def _next_job(t, shared):
     return _open_search(t, state[JOB], i, shared)
 
 
-@kernel
+@inner
 def _choose_leaf(t):
     """The leaf to split: of the largest gain, or the next one level by level; -1 if there is none now."""
     state = t.state
@@ -213,13 +213,13 @@ def _choose_leaf(t):
     return np.int64(-1)
 
 
-@kernel
+@inner
 def _before(t, a, b):
     """Whether leaf a is split before leaf b."""
     return t.nodes[a].gain > t.nodes[b].gain or (t.nodes[a].gain == t.nodes[b].gain and a < b)
 
 
-@kernel
+@inner
 def _push(t, node):
     state, heap = t.state, t.heap
     at = state[N_HEAP]
@@ -230,7 +230,7 @@ def _push(t, node):
     heap[at] = node
 
 
-@kernel
+@inner
 def _pop(t):
     state, heap = t.state, t.heap
     top = np.int64(heap[0])
@@ -249,7 +249,7 @@ def _pop(t):
     return top
 
 
-@kernel
+@inner
 def _can_split(t, node):
     """Whether a node may have children at all."""
     deep = t.max_depth > 0 and node.depth >= t.max_depth
@@ -258,9 +258,9 @@ def _can_split(t, node):
     return not (deep or few or light)
 
 
-@kernel
+@inner
 def _make_children(t, i, n_left):
-    """Give node i two children, of which the left one has its first rows; whether one may be split further."""
+    """Give node i two children, the left one of its first rows; whether one of them may be split."""
     state, node = t.state, t.nodes[i]
     first = state[N_NODES]
     state[N_NODES] += 2
@@ -286,7 +286,7 @@ def _make_children(t, i, n_left):
     return searchable
 
 
-@kernel
+@inner
 def _bound(t, node, left, right):
     """Below a split by a monotone feature, the weights of either side stay on that side of the middle."""
     direction = t.monotone[node.feature]
@@ -304,12 +304,12 @@ def _bound(t, node, left, right):
 # ------------------------------------------------------------------------------------------------ the rows
 
 
-@kernel
+@inner
 def _n_chunks(node):
     return (node.end - node.begin + CHUNK - 1) // CHUNK
 
 
-@kernel
+@inner
 def _look_up(t, i):
     """Fill `goes_left` for the split of node i: whether the rows of each bin do."""
     node, goes_left = t.nodes[i], t.goes_left
@@ -323,7 +323,7 @@ def _look_up(t, i):
     goes_left[missing] = node.missing_left
 
 
-@kernel
+@inner
 def _partition_alone(t, i):
     """Put the rows of node i that go left before the others, both in their order; how many they are."""
     node = t.nodes[i]
@@ -341,9 +341,9 @@ def _partition_alone(t, i):
     return to - node.begin
 
 
-@kernel
+@inner
 def _partition_chunk(t, i, item):
-    """The same for a chunk, into the spare words: those that go left from the front, the others from the back."""
+    """The same for a chunk, into the spare words: to the left from the front, to the right from the back."""
     node = t.nodes[i]
     column, words, spare, goes_left = t.columns[node.feature], t.words, t.spare, t.goes_left
     begin = node.begin + item * CHUNK
@@ -359,7 +359,7 @@ def _partition_chunk(t, i, item):
     t.counts[item, 0] = front - begin
 
 
-@kernel
+@inner
 def _add_up_chunks(t, i):
     """How many rows of the chunks before each go left; how many chunks there are."""
     n_chunks, n_left = _n_chunks(t.nodes[i]), 0
@@ -370,7 +370,7 @@ def _add_up_chunks(t, i):
     return n_chunks
 
 
-@kernel
+@inner
 def _gather_chunk(t, i, item):
     """And back to the words, each to its side."""
     node, words, spare, counts = t.nodes[i], t.words, t.spare, t.counts
@@ -388,7 +388,7 @@ def _gather_chunk(t, i, item):
 # ------------------------------------------------------------------------------ histograms and candidates
 
 
-@kernel
+@inner
 def _open_search(t, job, i, shared):
     """Make ready to look for splits of node i's children, or for ROOT of node i itself."""
     node = t.nodes[i]
@@ -408,7 +408,7 @@ def _open_search(t, job, i, shared):
     return n_items, not shared or work < SHARED_WORK or n_items == 1
 
 
-@kernel
+@inner
 def _close_search(t, job, i):
     """Take the best of the tiles' candidates."""
     a = i if job == ROOT else np.int64(t.nodes[i].left)
@@ -424,7 +424,7 @@ def _close_search(t, job, i):
             node.slot = -1
 
 
-@kernel
+@inner
 def _reserve(t):
     """A free slot for a histogram, or -1."""
     state = t.state
@@ -434,13 +434,13 @@ def _reserve(t):
     return t.free[state[N_FREE]]
 
 
-@kernel
+@inner
 def _release(t, slot):
     t.free[t.state[N_FREE]] = slot
     t.state[N_FREE] += 1
 
 
-@kernel
+@inner
 def _assign_slots(t, node, left, right):
     """The larger child inherits the parent's histogram; the smaller one has its own if it needs one."""
     n_left, n_right = left.end - left.begin, right.end - right.begin
@@ -454,7 +454,7 @@ def _assign_slots(t, node, left, right):
         node.slot = -1
 
 
-@kernel
+@inner
 def _allow(t, i, which):
     """Mark the features that node i may split by."""
     node, allowed, chosen = t.nodes[i], t.allowed[which], t.chosen
@@ -483,7 +483,7 @@ def _allow(t, i, which):
         allowed[f] = inside
 
 
-@kernel
+@inner
 def _draw(n, share, seed, draw, chosen):
     """Move a share of the first n features to the front, at least one; how many."""
     keep = max(1, np.int64(np.floor(share * n + 0.5)))
@@ -493,7 +493,7 @@ def _draw(n, share, seed, draw, chosen):
     return keep
 
 
-@kernel
+@inner
 def _random(seed, draw, item):
     """A number of 64 bits that looks random (the finaliser of Steele, Lea and Flood, 2014)."""
     z = np.uint64(seed) + np.uint64(draw) * np.uint64(0x9E3779B97F4A7C15)
@@ -503,7 +503,7 @@ def _random(seed, draw, item):
     return z ^ (z >> np.uint64(31))
 
 
-@kernel
+@inner
 def _search_tile(t, job, i, item, thread):
     """Histograms and best splits of the children of node i, for one tile of features."""
     first, last = item * t.tile, min((item + 1) * t.tile, t.features.shape[0])
@@ -524,14 +524,14 @@ def _search_tile(t, job, i, item, thread):
         _candidate(t, t.nodes[a + k], k, item, first, last, thread)
 
 
-@kernel
+@inner
 def _sum_rows(t, node, first, last, thread):
     histogram = t.histograms[node.slot]
     clear(t, first, last, histogram)
     add_rows(t, node.begin, node.end, first, last, histogram, t.packed[thread])
 
 
-@kernel
+@inner
 def _candidate(t, node, which, item, first, last, thread):
     """The best split of a node by the features of a tile."""
     found = t.splits[which, item]
@@ -565,7 +565,7 @@ def _candidate(t, node, which, item, first, last, thread):
             g, h, count = small[0], small[1], small[2]
         args = (g, h, count, m, missing, totals, t.monotone[f], node.lower, node.upper)
         scores, cut, missing_left, G, H = best_in_order(*args, t, least, scratch)
-        if cut >= 0 and scores > least:
+        if cut >= 0 and scores - before > found.gain:  # as `_take_best` compares: tiles make no difference
             least = scores
             found.gain, found.left_G, found.left_H = scores - before, G, H
             found.feature, found.missing_left = f, missing_left
@@ -577,7 +577,7 @@ def _candidate(t, node, which, item, first, last, thread):
                 found.bin = label[cut] if direct else cut
 
 
-@kernel
+@inner
 def _fill_set(found, label, cut, m, missing_left):
     """The bins that go left: up to the cut; bins that the node has not go where missing values do."""
     nothing, one = np.uint64(0), np.uint64(1)
@@ -588,7 +588,7 @@ def _fill_set(found, label, cut, m, missing_left):
         found.set[label[k] >> 6] ^= one << np.uint64(label[k] & 63)
 
 
-@kernel
+@inner
 def _few_bins(t, node, f, n_values, small):
     """The bins of feature f in which a node of few rows has any, in order, with their sums.
 
@@ -635,19 +635,19 @@ def _few_bins(t, node, f, n_values, small):
     return m, missing
 
 
-@kernel
+@inner
 def _log2(power):
     """The exponent of a power of two."""
     return np.int64((np.float64(power).view(np.int64) >> 52) - 1023)
 
 
-@kernel
+@inner
 def _by_category(t, g, h, count, m, label, direct, totals, thread):
     """Put the bins that have rows in order by their gradients, into the first rows of `small`."""
     small, scratch = t.small[thread], t.scratch[thread]
     filled = 0
     for k in range(m):
-        if h[k] != 0 or g[k] != 0:
+        if h[k] != 0 or g[k] != 0 or count[k] != 0:
             label[filled] = label[k] if direct else k
             small[0, filled], small[1, filled], small[2, filled] = g[k], h[k], count[k]
             filled += 1
@@ -664,7 +664,7 @@ def _by_category(t, g, h, count, m, label, direct, totals, thread):
     return filled
 
 
-@kernel
+@inner
 def _take_best(t, node, which, n_items):
     """Of the tiles' candidates the best one, the first of equals."""
     node.gain = 0.0

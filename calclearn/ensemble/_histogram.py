@@ -11,7 +11,7 @@ holds 16 more of each, by the row's number, and a second pass adds those up.
 
 import numpy as np
 
-from .._runtime.jit import kernel
+from .._runtime.jit import inner
 from .._runtime.team import prefetch
 from ._layout import BINS
 
@@ -21,13 +21,13 @@ AHEAD = 16  # rows of which the memory is asked for in advance
 LOW_BITS = 16
 
 
-@kernel
+@inner
 def unpack(word):
     """The gradient in the upper half and the Hessian in the lower, as they are added up."""
     return ((word >> 48) << 32) + ((word >> 32) & 0xFFFF)
 
 
-@kernel
+@inner
 def add_rows(t, begin, end, first, last, histogram, packed):
     """Add rows `begin:end` of the words to a histogram, for the tree's features `first:last`.
 
@@ -59,7 +59,7 @@ def add_rows(t, begin, end, first, last, histogram, packed):
             _count(t, start, stop, first, last, histogram)
 
 
-@kernel
+@inner
 def _pack_neighbours(rows, words, begin, end, feature, n_features, packed):
     """For features in a row, four at a time; the bins are asked for before they are needed."""
     n_fours = n_features // 4
@@ -77,7 +77,7 @@ def _pack_neighbours(rows, words, begin, end, feature, n_features, packed):
             packed[(np.uintp(j) << np.uintp(8)) | np.uintp(rows[row, np.uintp(feature + j)])] += value
 
 
-@kernel
+@inner
 def _pack(rows, words, begin, end, features, first, last, packed):
     """For any features."""
     for i in range(begin, end):
@@ -88,7 +88,7 @@ def _pack(rows, words, begin, end, features, first, last, packed):
             packed[(np.uintp(j - first) << np.uintp(8)) | bin] += value
 
 
-@kernel
+@inner
 def _pack_low(rows, words, low, begin, end, features, first, last, packed):
     """The lower bits, which a second pass adds up."""
     for i in range(begin, end):
@@ -100,7 +100,7 @@ def _pack_low(rows, words, low, begin, end, features, first, last, packed):
             packed[(np.uintp(j - first) << np.uintp(8)) | bin] += value
 
 
-@kernel
+@inner
 def _flush(t, first, last, packed, histogram, shift):
     """Add the packed sums, times 2 to the `shift`, to the wide ones; they are zero afterwards."""
     offsets, features = t.offsets, t.features
@@ -115,7 +115,7 @@ def _flush(t, first, last, packed, histogram, shift):
             packed[base + b] = 0
 
 
-@kernel
+@inner
 def _count(t, begin, end, first, last, histogram):
     rows, words, offsets, features = t.rows, t.words, t.offsets, t.features
     for i in range(begin, end):
@@ -124,7 +124,7 @@ def _count(t, begin, end, first, last, histogram):
             histogram[2, offsets[features[j]] + rows[row, features[j]]] += 1
 
 
-@kernel
+@inner
 def subtract(t, first, last, histogram, other):
     """Take one histogram from another, for some features: what is left is the sibling's."""
     offsets, features = t.offsets, t.features
@@ -134,7 +134,7 @@ def subtract(t, first, last, histogram, other):
                 histogram[s, b] -= other[s, b]
 
 
-@kernel
+@inner
 def clear(t, first, last, histogram):
     """Set the bins of some features to zero."""
     offsets, features = t.offsets, t.features
@@ -144,7 +144,7 @@ def clear(t, first, last, histogram):
                 histogram[s, b] = 0
 
 
-@kernel
+@inner
 def exact(word, low, row):
     """A row's gradient and Hessian in the units of the wide sums."""
     g, h = word >> 48, (word >> 32) & 0xFFFF
@@ -154,7 +154,7 @@ def exact(word, low, row):
     return g, h
 
 
-@kernel
+@inner
 def take_rows(t, begin, end, first, last, histogram):
     """Take a few rows from a histogram: a small sibling costs no histogram of its own."""
     rows, words, low, offsets, features = t.rows, t.words, t.low, t.offsets, t.features

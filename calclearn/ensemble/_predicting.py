@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import scipy.sparse
 
 from .._runtime import threads
 from .._runtime.jit import kernel, readonly
@@ -17,6 +18,7 @@ from ._layout import LEAF
 from ._trees import Trees
 
 ROWS = 256  # to a block
+DENSE = 1 << 22  # entries of a sparse X that are made dense at a time
 ONE_CALL = 4096  # walks of a row through a tree, up to which threads are not worth their dispatch
 
 STEP = {
@@ -89,12 +91,14 @@ class Walk:
             inner = left != LEAF
             steps["threshold"] = threshold
             steps["left"] = np.where(inner, place[start + np.maximum(left, 0)], LEAF)
-            steps["split"] = 4 * trees.feature[order] + 2 * trees.categorical[order] + trees.missing_left[order]
+            steps["split"] = (
+                4 * trees.feature[order] + 2 * trees.categorical[order] + trees.missing_left[order]
+            )
             made[dtype] = readonly(steps)
         return made[dtype]
 
     def add_to(self, raw, X, n_threads=1):
-        """Add what the trees predict for X, of shape (n, p), to `raw`, of shape (n, n_outputs)."""
+        """Add what the trees predict for X, an array or CSR of shape (n, p), to `raw`, (n, n_outputs)."""
         steps, trees = self.steps(X.dtype.type), self.trees
         arrays = (steps, self.sets, self.values, readonly(trees.starts), readonly(trees.output))
 
@@ -102,32 +106,34 @@ class Walk:
             i, j = bounds
             _add(*arrays, self.categorical, self._block(X, i, j), raw[i:j])
 
-        self._run(part, len(X), n_threads)
+        self._run(part, X, n_threads)
         return raw
 
     def leaves(self, X, n_threads=1):
         """The index of the leaf that each row reaches in each tree; shape (n, n_trees)."""
         steps, trees = self.steps(X.dtype.type), self.trees
         order = readonly(self._order[0])
-        out = np.empty((len(X), trees.n_trees), np.int32)
+        out = np.empty((X.shape[0], trees.n_trees), np.int32)
 
         def part(bounds):
             i, j = bounds
             block = self._block(X, i, j)
             _reach(steps, self.sets, readonly(trees.starts), order, self.categorical, block, out[i:j])
 
-        self._run(part, len(X), n_threads)
+        self._run(part, X, n_threads)
         return out
 
-    def _run(self, part, n, n_threads):
-        if n * self.trees.n_trees <= ONE_CALL:
+    def _run(self, part, X, n_threads):
+        n, p = X.shape
+        size = max(ROWS, min(16 * ROWS, DENSE // p)) if scipy.sparse.issparse(X) else 16 * ROWS
+        if n * self.trees.n_trees <= ONE_CALL and n <= size:
             part((0, n))
         else:
-            threads.run(part, threads.chunks(n, 16 * ROWS), n_threads)
+            threads.run(part, threads.chunks(n, size), n_threads)
 
     def _block(self, X, i, j):
-        """Some rows as kernels take them: categories as bins."""
-        block = X[i:j]
+        """Some rows as kernels take them: dense, with categories as bins."""
+        block = X[i:j].toarray() if scipy.sparse.issparse(X) else X[i:j]
         if self.codes:
             block = np.array(block)
             for f, codes in self.codes.items():

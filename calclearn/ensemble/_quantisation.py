@@ -9,6 +9,8 @@ squared loss's, are represented exactly.
 The weights of leaves do not come from these: `Leaves.sums` adds gradients with 61 bits to their sum.
 """
 
+from itertools import pairwise
+
 import numpy as np
 
 from .._runtime import threads
@@ -99,7 +101,7 @@ def quantise(g, h, column, rows, n, words, low, n_threads):
 
     if n > PRECISE_ROWS:
         G, H, size_g = fill(unit_g, unit_h, nothing)
-        if size_g >= PRECISE_MEAN * n and H >= PRECISE_MEAN * n:
+        if size_g >= PRECISE_MEAN * n and PRECISE_MEAN * n <= H:
             return unit_g, unit_h, (G, H), nothing
     if low is None:
         low = np.empty(len(g), np.int32)
@@ -112,7 +114,7 @@ def _unit(top, largest):
     """The least power of two of which `largest` make at least `top`."""
     if not top > 0.0:
         return 1.0
-    return float(2.0 ** max(-1000, np.ceil(np.log2(top / largest))))
+    return float(2.0 ** max(-900, np.ceil(np.log2(top / largest))))  # far from where 1 / unit overflows
 
 
 class Leaves:
@@ -136,7 +138,7 @@ class Leaves:
         rows = np.cumsum(self._end - self._begin)
         cuts = np.searchsorted(rows, np.arange(CHUNK, len(words), CHUNK)) if n_threads > 1 else []
         cuts = np.unique([0, *cuts, len(rows)])
-        self._shares = list(zip(cuts[:-1], cuts[1:]))
+        self._shares = list(pairwise(cuts))
 
     def sums(self, g, h, column, units, precise):
         """The sums of gradients and Hessians of each leaf; the same for any order of rows.

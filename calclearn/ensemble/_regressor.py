@@ -1,5 +1,7 @@
 """Boosted trees that predict numbers."""
 
+import contextlib
+
 import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import _check_y, check_consistent_length
@@ -28,8 +30,9 @@ class NewtonBoostingRegressor(RegressorMixin, NewtonBoosting):
     loss : str, Loss or list of Loss, default="squared_error"
         A name that :func:`calclearn.losses.get_loss` knows, or a loss, your own too.  A list fits one output
         for each, side by side: several quantiles, say.  Where a loss has no curvature, trees are grown on the
-        gradients alone, and the values of leaves are the best constants of their rows; where the curvature
-        is negative, it counts as none.
+        gradients alone, and the values of leaves are the best constants of their rows; where the curvature is
+        negative, it counts as none.  Under other losses than the squared and the log loss, a leaf's value is
+        halved until it does not raise the training loss of its rows.
     {parameters}
 
     Attributes
@@ -190,7 +193,9 @@ class NewtonBoostingRegressor(RegressorMixin, NewtonBoosting):
             raise ValueError("loss must hold at least one loss, got an empty list")
         for loss in losses:
             if hasattr(loss, "value_row"):
-                raise ValueError(f"loss must have one output, got {loss!r}, which is a loss over rows of raws")
+                raise ValueError(
+                    f"loss must have one output, got {loss!r}, which is a loss over rows of raws"
+                )
         return losses
 
     def _targets(self, y, losses):
@@ -216,8 +221,6 @@ class NewtonBoostingRegressor(RegressorMixin, NewtonBoosting):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         if isinstance(self.loss, str | Loss):
-            try:
-                tags.target_tags.positive_only = get_loss(self.loss).domain == "positive"
-            except (TypeError, ValueError):  # reported by fit
-                pass
+            with contextlib.suppress(TypeError, ValueError):  # reported by fit
+                tags.target_tags.positive_only = get_loss(self.loss).domain in ("positive", "nonnegative")
         return tags

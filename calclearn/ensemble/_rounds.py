@@ -1,4 +1,4 @@
-r"""Rounds of boosting: a tree after the other on the gradients and Hessians of the loss at what the last ones left.
+r"""Rounds of boosting: tree after tree on the gradients and Hessians of the loss where the last ones ended.
 
 Each round takes a Newton step in the space of functions: of the second-order expansion
 
@@ -12,14 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from .._runtime import threads
-from ..losses import pointwise
+from ..losses import Loss, pointwise
 from ._binning import Bins
 from ._growing import grow, memory_for
 from ._layout import LEAF, Data, Rules
 from ._quantisation import Leaves, quantise
-from ._renewal import renew
-from ._splitting import weight
-from ._trees import Trees, tree_of
+from ._renewal import damp, needs_damping, renew
+from ._trees import Grown, leaf_weights, trees_of
 
 CHUNK = 1 << 14
 EPS = np.finfo(np.float64).eps
@@ -39,6 +38,7 @@ class Losses:
         self.losses, self.n_outputs = list(losses), n_outputs
         self.by_rows = hasattr(self.losses[0], "value_row")
         self.linear = [not self.by_rows and _piecewise_linear(loss) for loss in self.losses]
+        self.damped = [not self.by_rows and needs_damping(loss) for loss in self.losses]
 
     def of_outputs(self):
         """The loss of each output."""
@@ -46,10 +46,12 @@ class Losses:
 
     def start(self, y, weight):
         """The best constants, of shape (K,)."""
+        if self.by_rows and type(self.losses[0]).minimiser is Loss.minimiser:  # of one output
+            return np.zeros(self.n_outputs)
         if self.by_rows:
-            return self.losses[0].minimiser(y, weight, n_classes=self.n_outputs)
-        targets = (self.target(y, k) for k in range(self.n_outputs))
-        return np.array([loss.minimiser(t, weight) for loss, t in zip(self.losses, targets)], np.float64)
+            return self.losses[0].minimiser(*_in_order(y, weight), n_classes=self.n_outputs)
+        sorted_rows = (_in_order(self.target(y, k), weight) for k in range(self.n_outputs))
+        return np.array([loss.minimiser(*rows) for loss, rows in zip(self.losses, sorted_rows)], np.float64)
 
     def target(self, y, k):
         """The targets of output k: all have the same, or one column each."""
@@ -72,7 +74,9 @@ class Losses:
                 options = {"gradient": of_g, "hessian": of_h, "n_threads": n_threads}
                 pointwise.gradient_hessian(loss, target, of_loss, weight, **options)
             else:
-                g[:, k], h[:, k] = pointwise.gradient_hessian(loss, target, of_loss, weight, n_threads=n_threads)
+                g[:, k], h[:, k] = pointwise.gradient_hessian(
+                    loss, target, of_loss, weight, n_threads=n_threads
+                )
             if self.linear[k]:
                 h[:, k] = 1.0 if weight is None else weight
             elif not loss.convex:
@@ -82,6 +86,14 @@ class Losses:
         if self.by_rows:
             return [(self.losses[0], raw)]
         return [(loss, np.ascontiguousarray(raw[:, k])) for k, loss in enumerate(self.losses)]
+
+
+def _in_order(y, weight):
+    """Targets and weights sorted: floating-point sums over them do not depend on the order of the rows."""
+    if weight is None:
+        return np.sort(y), None
+    order = np.lexsort((weight, y))
+    return y[order], weight[order]
 
 
 def _piecewise_linear(loss):
@@ -137,6 +149,8 @@ class Boosting:
             n_threads=self.n_threads,
         )
         self._low = None
+        shares = rules["colsample_bylevel"], rules["colsample_bynode"], self.colsample_bytree, self.subsample
+        self._draws = min(shares) < 1.0
         self._g, self._h = np.empty((n, K)), np.empty((n, K))
 
     def objective(self):
@@ -144,13 +158,18 @@ class Boosting:
         return self.losses.mean(self.y, self.raw, self.weight, self.n_threads)
 
     def round(self, number):
-        """One tree for each output; returns them."""
+        """Grow one tree for each output, and add what they predict; returns them as they were grown."""
         n, K = self.raw.shape
-        self._rng = np.random.default_rng([self.seed, number])
+        if self._draws:
+            self._rng = np.random.default_rng([self.seed, number])
         self.losses.derivatives(self.y, self.raw, self.weight, self._g, self._h, self.n_threads)
         rows = self._draw_rows(n)
         n_rows = len(rows) if rows is not None else n
-        return Trees.joined(self._tree(k, rows, n_rows) for k in range(K))
+        return [self._tree(k, rows, n_rows) for k in range(K)]
+
+    def trees(self, grown):
+        """Grown trees as they are kept."""
+        return trees_of(grown, self.bins, self.learning_rate)
 
     def remaining_gain(self):
         """What the best first split of one more round would gain, summed over the outputs."""
@@ -159,7 +178,9 @@ class Boosting:
         features, gain = np.arange(len(self.data.columns), dtype=np.int32), 0.0
         for k in range(K):
             rules, low, totals = self._rules(k, None, n, 0, max_leaves=1)
-            nodes = grow(self.data, rules, self._memory._replace(low=low), n, totals, features, self.n_threads)
+            nodes = grow(
+                self.data, rules, self._memory._replace(low=low), n, totals, features, self.n_threads
+            )
             gain += float(nodes["gain"][0])
         return gain
 
@@ -177,26 +198,36 @@ class Boosting:
         return np.sort(self._rng.permutation(p)[:keep]).astype(np.int32)
 
     def _tree(self, k, rows, n):
-        g, h, words = self._g, self._h, self._memory.words[:n]
         features = self._draw_features()
-        rules, low, totals = self._rules(k, rows, n, int(self._rng.integers(1 << 62)))
+        seed = int(self._rng.integers(1 << 62)) if self._draws else 0
+        rules, low, totals = self._rules(k, rows, n, seed)
         nodes = grow(self.data, rules, self._memory._replace(low=low), n, totals, features, self.n_threads)
-        leaf = np.flatnonzero(nodes["left"] == LEAF)
-        leaves = Leaves(words, nodes["begin"][leaf], nodes["end"][leaf], self.n_threads)
-        G, H = leaves.sums(g, h, k, (rules.unit_g, rules.unit_h), len(low) > 0)
-        values = _weights(nodes, rules)
-        values[leaf] = _leaf_weights(G, H, nodes[leaf], rules)
-        if not self.losses.by_rows and self.losses.linear[k]:
-            loss, y = self.losses.losses[k], self.losses.target(self.y, k)
-            ranges = nodes["begin"][leaf], nodes["end"][leaf]
-            renewed = renew(loss, y, self.raw[:, k], self.weight, words, *ranges)
-            values[leaf] = np.clip(renewed, nodes["lower"][leaf], nodes["upper"][leaf])
+        of_leaves = nodes[nodes["left"] == LEAF]
+        words = self._memory.words[:n]
+        leaves = Leaves(words, of_leaves["begin"], of_leaves["end"], self.n_threads)
+        sums = leaves.sums(self._g, self._h, k, (rules.unit_g, rules.unit_h), len(low) > 0)
+        values = leaf_weights(*sums, of_leaves, rules)
+        if not self.losses.by_rows:
+            values = self._mended(k, words, of_leaves, values)
         values *= self.learning_rate
-        tree = tree_of(nodes, self.bins, rules, values, k)
-        leaves.add(self.raw, k, values[leaf])
+        leaves.add(self.raw, k, values)
+        grown = Grown(nodes, values, rules, k)
         if rows is not None:
-            self._add_to_others(tree, k, rows)
-        return tree
+            self._add_to_others(self.trees([grown]), k, rows)
+        return grown
+
+    def _mended(self, k, words, leaves, values):
+        """The values of leaves, where Newton's steps are not to be trusted: see `_renewal`."""
+        loss, y = self.losses.losses[k], self.losses.target(self.y, k)
+        rows = (loss, y, self.raw[:, k], self.weight, words, leaves["begin"], leaves["end"])
+        if self.losses.linear[k]:
+            values = renew(*rows)
+        elif self.losses.damped[k]:
+            shares = damp(*rows, self.learning_rate * values, self.n_threads)
+            values = np.where(shares > 0.0, values * shares, 0.0)
+        else:
+            return values
+        return np.clip(values, leaves["lower"], leaves["upper"])
 
     def _rules(self, k, rows, n, seed, **changed):
         """Quantise the gradients of output k: `(rules, low, totals)` of a tree over n of the rows."""
@@ -235,24 +266,8 @@ def walk_bins(tree, data, bins, rows):
         missing = b == bins.n_values[feature]
         in_set = (tree.set[node, b >> 6] >> (b & 63).astype(np.uint64)) & np.uint64(1) == 1
         edge = np.where(b == 0, -np.inf, bins.edges[feature, np.maximum(b - 1, 0)])
-        left = np.where(tree.categorical[node], in_set, edge < tree.threshold[node])
+        left = np.where(tree.categorical[node], in_set, (b == 0) | (edge < tree.threshold[node]))
         left = np.where(missing, tree.missing_left[node], left)
         at[active] = np.where(left, tree.left[node], tree.right[node])
         active = active[tree.left[at[active]] != LEAF]
     return tree.value[at]
-
-
-def _weights(nodes, rules):
-    """The weight that each node would have as a leaf."""
-    G, H = nodes["G"] * rules.unit_g, nodes["H"] * rules.unit_h
-    return _leaf_weights(G, H, nodes, rules)
-
-
-def _leaf_weights(G, H, nodes, rules):
-    bend = H + rules.reg_lambda
-    with np.errstate(divide="ignore", invalid="ignore"):
-        w = -np.sign(G) * np.maximum(np.abs(G) - rules.reg_alpha, 0.0) / bend
-    w = np.where(bend > 0.0, w, 0.0)
-    if rules.max_delta_step > 0.0:
-        w = np.clip(w, -rules.max_delta_step, rules.max_delta_step)
-    return np.clip(w, nodes["lower"], nodes["upper"])

@@ -10,13 +10,13 @@ to (8)).  Like XGBoost's, the gain here leaves out the half.
 
 import numpy as np
 
-from .._runtime.jit import kernel
+from .._runtime.jit import inner
 
 ROUNDING = 1e-11  # of the scores: less is no gain
 SMOOTH = 10.0  # added to a category's Hessian where categories are put in order, in units of the mean Hessian
 
 
-@kernel
+@inner
 def weight(G, H, lower, upper, t):
     r"""The best weight of a leaf: :math:`-T_\alpha(G)/(H + \lambda)`, within its bounds."""
     bend = H + t.reg_lambda
@@ -28,13 +28,13 @@ def weight(G, H, lower, upper, t):
     return min(max(w, lower), upper)
 
 
-@kernel
+@inner
 def score(G, H, w, t):
     """Twice what the weight `w` takes off the objective."""
     return -(2.0 * G * w + (H + t.reg_lambda) * w * w + 2.0 * t.reg_alpha * abs(w))
 
 
-@kernel
+@inner
 def parent_score(G, H, lower, upper, t):
     """The score of a node that stays a leaf."""
     if t.plain:
@@ -42,7 +42,7 @@ def parent_score(G, H, lower, upper, t):
     return score(G, H, weight(G, H, lower, upper, t), t)
 
 
-@kernel
+@inner
 def best_in_order(g, h, count, m, missing, totals, direction, lower, upper, t, best_before, scratch):
     """The best place to cut a sequence of bins in two, and the side for missing values.
 
@@ -80,9 +80,7 @@ def best_in_order(g, h, count, m, missing, totals, direction, lower, upper, t, b
         if t.plain and t.min_child_samples <= 1:
             _plain_scores(g, h, n_cuts, of_missing, totals, t, scratch)
         else:
-            _general_scores(
-                g, h, count, n_cuts, of_missing, totals, direction, lower, upper, t, scratch
-            )
+            _general_scores(g, h, count, n_cuts, of_missing, totals, direction, lower, upper, t, scratch)
         scores = scratch[2]
         for k in range(n_cuts):
             if scores[k] > best:
@@ -98,7 +96,7 @@ def best_in_order(g, h, count, m, missing, totals, direction, lower, upper, t, b
     return best, last, missing_left, best_G, best_H
 
 
-@kernel
+@inner
 def _plain_scores(g, h, n_cuts, of_missing, totals, t, scratch):
     """Both sides' G²/(H + λ) for each cut, in loops that vectorise; -inf where a side is too light."""
     G_left, H_left, scores = scratch[0], scratch[1], scratch[2]
@@ -113,11 +111,11 @@ def _plain_scores(g, h, n_cuts, of_missing, totals, t, scratch):
         GL, HL = unit_g * G_left[k], unit_h * H_left[k]
         GR, HR = unit_g * (G_all - G_left[k]), unit_h * (H_all - H_left[k])
         left, right = HL + reg_lambda, HR + reg_lambda
-        allowed = (HL >= least) & (HR >= least) & (left > 0.0) & (right > 0.0)
+        allowed = (least <= HL) & (least <= HR) & (left > 0.0) & (right > 0.0)
         scores[k] = GL * GL / left + GR * GR / right if allowed else -np.inf
 
 
-@kernel
+@inner
 def _general_scores(g, h, count, n_cuts, of_missing, totals, direction, lower, upper, t, scratch):
     """The same with all the t."""
     G_left, H_left, scores = scratch[0], scratch[1], scratch[2]
@@ -143,7 +141,7 @@ def _general_scores(g, h, count, n_cuts, of_missing, totals, direction, lower, u
         scores[k] = score(GL, HL, left, t) + score(GR, HR, right, t)
 
 
-@kernel
+@inner
 def order_categories(g, h, m, smooth, t, order, key):
     """Put bins in the order of their G/(H + smooth), in which some cut is the best split of all sets.
 
@@ -160,4 +158,3 @@ def order_categories(g, h, m, smooth, t, order, key):
             order[j] = order[j - 1]
             j -= 1
         order[j] = item
-

@@ -1,10 +1,15 @@
 """Grown trees as arrays: what a fitted model keeps, and what checks that a stored one is a tree."""
 
 from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import numpy as np
 
-from ._layout import LEAF, SET_WORDS
+from ._layout import BINS, LEAF, SET_WORDS, Rules
+
+DTYPES: dict[str, type] = {"starts": np.int64, "output": np.int32, "set": np.uint64, "count": np.int64}
+DTYPES |= dict.fromkeys(("feature", "left", "right"), np.int32)
+DTYPES |= dict.fromkeys(("missing_left", "categorical"), np.bool_)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,10 +73,7 @@ class Trees:
     @classmethod
     def none(cls):
         """No trees."""
-        dtypes = {"starts": np.int64, "output": np.int32, "set": np.uint64, "count": np.int64}
-        dtypes |= dict.fromkeys(("feature", "left", "right"), np.int32)
-        dtypes |= dict.fromkeys(("missing_left", "categorical"), np.bool_)
-        arrays = {f.name: np.empty(0, dtypes.get(f.name, np.float64)) for f in fields(cls)}
+        arrays = {f.name: np.empty(0, DTYPES.get(f.name, np.float64)) for f in fields(cls)}
         return cls(**arrays | {"starts": np.zeros(1, np.int64), "set": np.empty((0, SET_WORDS), np.uint64)})
 
     @property
@@ -94,7 +96,7 @@ class Trees:
     def depths(self):
         """The depth of each node."""
         depth = np.zeros(len(self.feature), np.int32)
-        for a, b in zip(self.starts[:-1], self.starts[1:]):
+        for a in self.starts[:-1]:
             at = np.zeros(1, np.intp)
             level = 0
             while at.size:
@@ -110,13 +112,13 @@ class Trees:
         Each node but the root must be the child of exactly one node of its tree, with a smaller index: so
         there are no cycles, and every walk ends.
         """
-        n = len(self.feature)
+        n, n_trees = np.size(self.feature), np.size(self.output)
         for f in fields(self):
-            array = getattr(self, f.name)
-            size = {"starts": self.n_trees + 1, "output": self.n_trees}.get(f.name, n)
+            array, dtype = getattr(self, f.name), np.dtype(DTYPES.get(f.name, np.float64))
+            size = {"starts": n_trees + 1, "output": n_trees}.get(f.name, n)
             shape = (size, SET_WORDS) if f.name == "set" else (size,)
-            if not isinstance(array, np.ndarray) or array.shape != shape:
-                raise ValueError(f"broken trees: {f.name} must be an array of shape {shape}")
+            if not isinstance(array, np.ndarray) or array.shape != shape or array.dtype != dtype:
+                raise ValueError(f"broken trees: {f.name} must be an array of {dtype} of shape {shape}")
         sizes = np.diff(self.starts)
         if self.starts[0] != 0 or self.starts[-1] != n or (sizes < 1).any():
             raise ValueError("broken trees: starts must ascend from 0 to the number of nodes")
@@ -144,35 +146,81 @@ class Trees:
             raise ValueError("broken trees: each node must be the child of one other node")
 
 
-def tree_of(nodes, bins, rules, values, output):
-    """The one tree that was grown.
+def check_state(state):
+    """Raise a ValueError unless the attributes of a fitted estimator can be walked by compiled code."""
+    try:
+        p, n_outputs, base, codes = (
+            state[name] for name in ("n_features_in_", "_n_outputs", "base_", "_codes")
+        )
+        trees = Trees(**state["trees_"])
+        if np.shape(base) != (n_outputs,) or not np.isfinite(base).all():
+            raise ValueError(f"broken state: base_ must be {n_outputs} finite numbers, got {base!r}")
+        trees.check(p, n_outputs)
+        for f, bins in codes.items():
+            if bins.ndim != 1 or bins.dtype.kind != "i" or ((bins < 0) | (bins >= BINS)).any():
+                raise ValueError(
+                    f"broken state: the bins of categories of feature {f} are not bins: {bins!r}"
+                )
+        if unknown := set(trees.feature[trees.categorical].tolist()) - set(codes):
+            raise ValueError(f"broken trees: features {sorted(unknown)} are not categorical")
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(f"broken state: {error!r}") from error
+
+
+class Grown(NamedTuple):
+    """A tree as it was grown: its nodes, the values of its leaves, its rules, and the output it adds to."""
+
+    nodes: np.ndarray
+    values: np.ndarray
+    rules: Rules
+    output: int
+
+
+def trees_of(grown, bins, learning_rate):
+    """Grown trees as they are kept.
 
     Parameters
     ----------
-    nodes : ndarray of NODE
+    grown : list of Grown
     bins : Bins
-    rules : Rules
-    values : ndarray of float64
-        The weight of each node.
-    output : int
+    learning_rate : float
+        By which the weights of inner nodes are multiplied, as the values of leaves are already.
     """
-    inner = nodes["left"] != LEAF
+    if not grown:
+        return Trees.none()
+    nodes = np.concatenate([tree.nodes for tree in grown])
+    sizes = np.array([len(tree.nodes) for tree in grown])
+    G = nodes["G"] * np.repeat([tree.rules.unit_g for tree in grown], sizes)
+    H = nodes["H"] * np.repeat([tree.rules.unit_h for tree in grown], sizes)
+    leaf = nodes["left"] == LEAF
+    value = learning_rate * leaf_weights(G, H, nodes, grown[0].rules)
+    value[leaf] = np.concatenate([tree.values for tree in grown])
+    inner = ~leaf
     feature = np.where(inner, nodes["feature"], LEAF).astype(np.int32)
-    edge = np.clip(nodes["bin"], 0, bins.edges.shape[1] - 1)
-    threshold = np.where(inner, bins.edges[np.maximum(feature, 0), edge], 0.0)
-    numeric = inner & ~nodes["categorical"]
+    edge = bins.edges[np.maximum(feature, 0), np.clip(nodes["bin"], 0, bins.edges.shape[1] - 1)]
     return Trees(
-        starts=np.array([0, len(nodes)], np.int64),
-        output=np.array([output], np.int32),
+        starts=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+        output=np.array([tree.output for tree in grown], np.int32),
         feature=feature,
-        threshold=np.where(numeric, threshold, 0.0),
+        threshold=np.where(inner & ~nodes["categorical"], edge, 0.0),
         left=nodes["left"].copy(),
         right=np.where(inner, nodes["left"] + 1, LEAF).astype(np.int32),
         missing_left=nodes["missing_left"] & inner,
         categorical=nodes["categorical"] & inner,
-        set=np.where(inner[:, None], nodes["set"], np.uint64(0)),
-        value=values,
+        set=np.where((inner & nodes["categorical"])[:, None], nodes["set"], np.uint64(0)),
+        value=value,
         gain=np.where(inner, nodes["gain"], 0.0),
-        cover=nodes["H"] * rules.unit_h,
+        cover=H,
         count=nodes["end"] - nodes["begin"],
     )
+
+
+def leaf_weights(G, H, nodes, rules):
+    """The weights that nodes have as leaves; equation (6), within their bounds."""
+    bend = H + rules.reg_lambda
+    heavy = bend > 0.0
+    w = -np.sign(G) * np.maximum(np.abs(G) - rules.reg_alpha, 0.0) / np.where(heavy, bend, 1.0)
+    w[~heavy] = 0.0
+    if rules.max_delta_step > 0.0:
+        w = np.clip(w, -rules.max_delta_step, rules.max_delta_step)
+    return np.clip(w, nodes["lower"], nodes["upper"]) if rules.bounded else w

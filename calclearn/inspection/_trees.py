@@ -296,7 +296,7 @@ def _fit(ax, width, height):
     scale = min(wide / width, high / height, MAGNIFIED)
     x, y = (wide / scale - width) / 2, (high / scale - height) / 2
     ax.set(xlim=(-x, width + x), ylim=(height + y, -y))
-    ax.set_aspect("equal", adjustable="datalim")
+    ax.set_aspect("equal", adjustable="box")
     ax.set_axis_off()
     return scale
 
