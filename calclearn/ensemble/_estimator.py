@@ -174,7 +174,7 @@ class NewtonBoosting(LossParameters, Readable, Exchange, CalculusEstimator):
         if before is not None:
             trees = Trees.joined([before, trees])
         self.trees_ = dict(vars(trees))
-        self.n_iter_ = n_rounds = trees.n_trees // K
+        self.n_iter_ = trees.n_trees // K
         self._n_outputs = K
         self.evals_result_ = {rows.name: {metric.name: s} for rows, s in zip(watched, judge.scores)}
         for name in ("best_iteration_", "best_score_"):
