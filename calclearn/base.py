@@ -274,7 +274,11 @@ def classes_and_codes(y):
     integers = y.dtype.kind in "biu"
     if not integers:
         check_classification_targets(y)
-    classes, codes = np.unique(y, return_inverse=True)
+    if integers:  # without a sort of all rows
+        classes = np.unique(y)
+        codes = np.searchsorted(classes, y)
+    else:
+        classes, codes = np.unique(y, return_inverse=True)
     if integers and 2 * len(classes) > len(y):  # integers that are few are classes: the check is slow
         check_classification_targets(y)
     return classes, codes

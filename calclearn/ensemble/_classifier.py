@@ -6,10 +6,9 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils import compute_class_weight
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_y, check_consistent_length, column_or_1d
 
-from ..base import Interval, Real, StrOptions, check_weights, fitting
+from ..base import Interval, Real, StrOptions, check_weights, classes_and_codes, fitting
 from ..losses import Loss, get_loss, pointwise
 from ._documentation import documented
 from ._estimator import NewtonBoosting
@@ -180,8 +179,7 @@ class NewtonBoostingClassifier(ClassifierMixin, NewtonBoosting):
         X = self._features(X, reset=True)
         y = _check_y(y, estimator=self)
         check_consistent_length(X, y)
-        check_classification_targets(y)
-        classes, codes = np.unique(y, return_inverse=True)
+        classes, codes = classes_and_codes(y)
         if len(classes) < 2:
             raise ValueError(f"Classifier can't train when only one class is present: {classes[0]!r}")
         if self.warm_start and hasattr(self, "classes_") and not np.array_equal(self.classes_, classes):

@@ -37,7 +37,7 @@ def memory_for(data: Data, n, *, max_nodes, counted, n_threads):
     p, n_bins = len(data.columns), int(data.offsets[-1])
     planes = 3 if counted else 2
     most = max(4, POOL_BYTES // max(1, 8 * planes * n_bins))
-    slots = int(max(2, min(most, max_nodes, n // FEW + 2)))
+    slots = int(max(2, min(most, max_nodes, n // FEW + 2))) + 2  # the first two are nobody's: see `_reserve`
     return Memory(
         words=np.empty(n, np.int64),
         spare=np.empty(n, np.int64),
@@ -45,7 +45,8 @@ def memory_for(data: Data, n, *, max_nodes, counted, n_threads):
         histograms=np.empty((slots, planes, n_bins), np.int64),
         free=np.empty(slots, np.int32),
         packed=np.zeros((n_threads, TILE * BINS), np.int64),
-        small=np.zeros((n_threads, 7, BINS), np.int64),
+        small=np.zeros((n_threads, 8, BINS), np.int64),
+        few=np.zeros((n_threads, 3, FEW), np.int64),
         scratch=np.zeros((n_threads, 4, BINS)),
         splits=np.zeros((2, -(-p // TILE) + n_threads), SPLIT),
         allowed=np.ones((2, p), np.bool_),
@@ -120,8 +121,8 @@ def _plant(nodes, state, free, n, G, H):
     root.begin, root.end, root.G, root.H = 0, n, G, H
     root.lower, root.upper = -np.inf, np.inf
     root.left, root.parent, root.slot = LEAF, LEAF, -1
-    state[N_NODES], state[N_LEAVES], state[N_FREE] = 1, 1, free.shape[0]
-    for s in range(free.shape[0]):
+    state[N_NODES], state[N_LEAVES], state[N_FREE] = 1, 1, free.shape[0] - 2
+    for s in range(free.shape[0] - 2):
         free[s] = free.shape[0] - 1 - s
 
 
@@ -396,7 +397,7 @@ def _open_search(t, job, i, shared):
     rows = node.end - node.begin
     if job == ROOT:
         if rows > FEW:
-            node.slot = _reserve(t)
+            node.slot = _reserve(t, np.int32(0))
     else:
         _assign_slots(t, node, t.nodes[a], t.nodes[a + 1])
         rows = min(t.nodes[a].end - t.nodes[a].begin, t.nodes[a + 1].end - t.nodes[a + 1].begin)
@@ -416,26 +417,27 @@ def _close_search(t, job, i):
     for k in range(1 if job == ROOT else 2):
         node = t.nodes[a + k]
         _take_best(t, node, k, n_items)
-        if node.gain > 0.0:
-            if t.best_first:
-                _push(t, a + k)
-        elif node.slot >= 0:
+        if node.gain > 0.0 and t.best_first:
+            _push(t, a + k)
+        if node.slot >= 0 and (node.slot < 2 or not node.gain > 0.0):
             _release(t, node.slot)
             node.slot = -1
 
 
 @inner
-def _reserve(t):
-    """A free slot for a histogram, or -1."""
+def _reserve(t, spare):
+    """A free slot for a histogram; or if there is none, `spare`, which a node has during one search."""
     state = t.state
     if state[N_FREE] == 0:
-        return -1
+        return spare
     state[N_FREE] -= 1
     return t.free[state[N_FREE]]
 
 
 @inner
 def _release(t, slot):
+    if slot < 2:
+        return
     t.free[t.state[N_FREE]] = slot
     t.state[N_FREE] += 1
 
@@ -446,9 +448,9 @@ def _assign_slots(t, node, left, right):
     n_left, n_right = left.end - left.begin, right.end - right.begin
     small, large = (left, right) if n_left <= n_right else (right, left)
     if min(n_left, n_right) > FEW and (_can_split(t, small) or node.slot >= 0):
-        small.slot = _reserve(t)
+        small.slot = _reserve(t, np.int32(0))
     if max(n_left, n_right) > FEW and _can_split(t, large):
-        large.slot = node.slot if node.slot >= 0 else _reserve(t)
+        large.slot = node.slot if node.slot >= 0 else _reserve(t, np.int32(1))
     elif node.slot >= 0:
         _release(t, node.slot)
         node.slot = -1
@@ -543,6 +545,8 @@ def _candidate(t, node, which, item, first, last, thread):
     totals = (node.G, node.H, node.end - node.begin)
     small, scratch = t.small[thread], t.scratch[thread]
     label = small[3]
+    if node.slot < 0:
+        _decode(t, node, t.few[thread])
     for j in range(first, last):
         f = t.features[j]
         if not t.allowed[which, f]:
@@ -550,7 +554,7 @@ def _candidate(t, node, which, item, first, last, thread):
         n_values = t.offsets[f + 1] - t.offsets[f] - 1
         direct = node.slot < 0
         if direct:
-            m, missing = _few_bins(t, node, f, n_values, small)
+            m, missing = _few_bins(t, node, f, n_values, small, t.few[thread])
             g, h, count = small[0], small[1], small[2]
         else:
             histogram, offset = t.histograms[node.slot], t.offsets[f]
@@ -561,7 +565,7 @@ def _candidate(t, node, which, item, first, last, thread):
             counted = histogram[2, b] if histogram.shape[0] > 2 else 0
             m, missing = n_values, (histogram[0, b], histogram[1, b], counted)
         if t.categorical[f]:
-            m = _by_category(t, g, h, count, m, label, direct, totals, thread)
+            m, missing = _by_category(t, g, h, count, m, missing, label, direct, totals, thread)
             g, h, count = small[0], small[1], small[2]
         args = (g, h, count, m, missing, totals, t.monotone[f], node.lower, node.upper)
         scores, cut, missing_left, G, H = best_in_order(*args, t, least, scratch)
@@ -589,45 +593,44 @@ def _fill_set(found, label, cut, m, missing_left):
 
 
 @inner
-def _few_bins(t, node, f, n_values, small):
+def _decode(t, node, few):
+    """The rows of a node of few, their gradients and their Hessians, one after the other."""
+    words, low = t.words, t.low
+    for k in range(node.end - node.begin):
+        word = words[node.begin + k]
+        row = word & ROW
+        few[0, k] = row
+        few[1, k], few[2, k] = exact(word, low, row)
+
+
+@inner
+def _few_bins(t, node, f, n_values, small, few):
     """The bins of feature f in which a node of few rows has any, in order, with their sums.
 
-    Fills the first rows of `small`: G, H, number of rows if `counted`, and which bin.  Its last three are
-    zero before and after: room for each bin's sums.
+    Fills the first rows of `small`: G, H, number of rows, and which bin.  The next three are zero before and
+    after: room for each bin's sums.  The last one says which of them are filled, a bit each.
     """
-    g, h, count, label = small[0], small[1], small[2], small[3]
+    g, h, count, label, filled = small[0], small[1], small[2], small[3], small[7]
     sums_g, sums_h, numbers = small[4], small[5], small[6]
-    filled0, filled1, filled2, filled3 = np.uint64(0), np.uint64(0), np.uint64(0), np.uint64(0)
-    one, rows, words, low = np.uint64(1), t.rows, t.words, t.low
-    counted = t.min_child_samples > 1
-    for k in range(node.begin, node.end):
-        row = words[k] & ROW
-        b = np.int64(rows[row, f])
-        dg, dh = exact(words[k], low, row)
-        sums_g[b] += dg
-        sums_h[b] += dh
-        if counted:
-            numbers[b] += 1
-        bit = one << np.uint64(b & 63)
-        if b < 128:
-            if b < 64:
-                filled0 |= bit
-            else:
-                filled1 |= bit
-        elif b < 192:
-            filled2 |= bit
-        else:
-            filled3 |= bit
+    rows, one = t.rows, np.uint64(1)
+    for k in range(SET_WORDS):
+        filled[k] = 0
+    for k in range(node.end - node.begin):
+        b = np.uintp(rows[np.uintp(few[0, k]), np.uintp(f)])
+        sums_g[b] += few[1, k]
+        sums_h[b] += few[2, k]
+        numbers[b] += 1
+        filled[b >> np.uintp(6)] |= np.int64(one << np.uint64(b & np.uintp(63)))
     m = 0
     missing = (np.int64(0), np.int64(0), np.int64(0))
     for k in range(SET_WORDS):
-        bits = filled0 if k == 0 else filled1 if k == 1 else filled2 if k == 2 else filled3
+        bits = np.uint64(filled[k])
         while bits:
             lowest = bits & (~bits + one)
             b = 64 * k + _log2(lowest)
             bits ^= lowest
             if b == n_values:
-                missing = (sums_g[b], sums_h[b], max(numbers[b], 1))
+                missing = (sums_g[b], sums_h[b], numbers[b])
             else:
                 g[m], h[m], count[m], label[m] = sums_g[b], sums_h[b], numbers[b], b
                 m += 1
@@ -642,16 +645,25 @@ def _log2(power):
 
 
 @inner
-def _by_category(t, g, h, count, m, label, direct, totals, thread):
-    """Put the bins that have rows in order by their gradients, into the first rows of `small`."""
+def _by_category(t, g, h, count, m, missing, label, direct, totals, thread):
+    """Put the bins that have rows in order by their gradients, into the first rows of `small`.
+
+    Those that weigh less than `SMOOTH` rows of the node say little, and would be put in order by chance: they
+    go where missing values go.
+    """
     small, scratch = t.small[thread], t.scratch[thread]
-    filled = 0
-    for k in range(m):
-        if h[k] != 0 or g[k] != 0 or count[k] != 0:
-            label[filled] = label[k] if direct else k
-            small[0, filled], small[1, filled], small[2, filled] = g[k], h[k], count[k]
-            filled += 1
     smooth = SMOOTH * t.unit_h * totals[1] / totals[2]
+    filled = np.int64(0)
+    missing_g, missing_h, n_missing = missing
+    for k in range(m):
+        if h[k] == 0 and g[k] == 0 and count[k] == 0:
+            continue
+        if t.unit_h * h[k] < smooth:
+            missing_g, missing_h, n_missing = missing_g + g[k], missing_h + h[k], n_missing + count[k]
+            continue
+        label[filled] = label[k] if direct else k
+        small[0, filled], small[1, filled], small[2, filled] = g[k], h[k], count[k]
+        filled += 1
     order = small[5]
     order_categories(small[0], small[1], filled, smooth, t, order, scratch[3])
     for row in range(4):  # by way of what is zero before and after
@@ -661,7 +673,7 @@ def _by_category(t, g, h, count, m, label, direct, totals, thread):
             small[row, k], small[4, k] = small[4, k], 0
     for k in range(filled):
         order[k] = 0
-    return filled
+    return filled, (missing_g, missing_h, n_missing)
 
 
 @inner

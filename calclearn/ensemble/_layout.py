@@ -120,7 +120,8 @@ class Memory(NamedTuple):
     histograms: np.ndarray  # int64 (slots, 2 or 3, bins)
     free: np.ndarray  # int32 (slots,): slots that are nobody's
     packed: np.ndarray  # int64 (threads, TILE * BINS)
-    small: np.ndarray  # int64 (threads, 7, BINS)
+    small: np.ndarray  # int64 (threads, 8, BINS)
+    few: np.ndarray  # int64 (threads, 3, FEW)
     scratch: np.ndarray  # float64 (threads, 4, BINS)
     splits: np.ndarray  # SPLIT (2, tiles)
     allowed: np.ndarray  # bool (2, p): features that either child may split by

@@ -22,6 +22,7 @@ PRECISE_ROWS = 1 << 15  # up to here the lower bits cost little
 PRECISE_MEAN = 1 << 6  # a mean gradient or Hessian of fewer units would be rounded too much
 CHUNK = 1 << 16
 SUM_BITS = 61
+EXACT_ROWS = 1 << 12  # of a leaf, up to which its gradients are added up anew, with more bits
 
 
 @kernel
@@ -129,44 +130,58 @@ class Leaves:
     """
 
     def __init__(self, words, begin, end, n_threads):
-        self.words, self.n_threads, self.n_leaves = words, n_threads, len(begin)
+        self.words, self.n_threads = words, n_threads
+        self._begin, self._end, self._leaf = np.array(begin), np.array(end), slice(None)
+        self._shares = [(0, len(begin))]
+        if len(words) > CHUNK:
+            self._cut(begin, end)
+
+    def _cut(self, begin, end):
         n_pieces = np.maximum(1, -(-(end - begin) // CHUNK))
         self._leaf = np.repeat(np.arange(len(begin)), n_pieces)
         first = np.repeat(np.cumsum(n_pieces) - n_pieces, n_pieces)
         self._begin = begin[self._leaf] + CHUNK * (np.arange(len(first)) - first)
         self._end = np.minimum(self._begin + CHUNK, end[self._leaf])
         rows = np.cumsum(self._end - self._begin)
-        cuts = np.searchsorted(rows, np.arange(CHUNK, len(words), CHUNK)) if n_threads > 1 else []
-        cuts = np.unique([0, *cuts, len(rows)])
-        self._shares = list(pairwise(cuts))
+        cuts = np.searchsorted(rows, np.arange(CHUNK, len(self.words), CHUNK)) if self.n_threads > 1 else []
+        self._shares = list(pairwise(np.unique([0, *cuts, len(rows)]).tolist()))
 
-    def sums(self, g, h, column, units, precise):
+    def sums(self, g, h, column, nodes, rules, precise):
         """The sums of gradients and Hessians of each leaf; the same for any order of rows.
+
+        In leaves of many rows those of the tree itself are as good: each row's rounding, half a unit, counts
+        by its root.
 
         Parameters
         ----------
         g, h : ndarray of float64, shape (n_rows, K)
         column : int
-        units : tuple of float
-            Those of :func:`quantise`.
+        nodes : ndarray of NODE, shape (n_leaves,)
+        rules : Rules
         precise : bool
-            Whether it made lower bits.
+            Whether :func:`quantise` made lower bits.
 
         Returns
         -------
         (G, H) : ndarray of float64, shape (n_leaves,)
         """
         bits = SUM_BITS - (32 if precise else 16) - int(np.ceil(np.log2(max(len(self.words), 2))))
-        per = [2.0**bits / unit for unit in units]
-        out = np.zeros((len(self._leaf), 2), np.int64)
+        per_g, per_h = 2.0**bits / rules.unit_g, 2.0**bits / rules.unit_h
+        out = np.zeros((len(self._begin), 2), np.int64)
+        few = (nodes["end"] - nodes["begin"] <= EXACT_ROWS)[self._leaf]
 
         def part(share):
-            _leaf_sums(g, h, column, self.words, self._begin, self._end, *share, per[0], per[1], out)
+            _leaf_sums(g, h, column, self.words, self._begin, self._end, few, *share, per_g, per_h, out)
 
         threads.run(part, self._shares, self.n_threads)
-        totals = np.zeros((self.n_leaves, 2), np.int64)
-        np.add.at(totals, self._leaf, out)
-        return totals[:, 0] / per[0], totals[:, 1] / per[1]
+        totals = np.stack([nodes["G"], nodes["H"]], axis=1) << bits
+        few = nodes["end"] - nodes["begin"] <= EXACT_ROWS
+        if isinstance(self._leaf, slice):
+            totals[few] = out[few]
+        else:
+            totals[few] = 0
+            np.add.at(totals, self._leaf, out)
+        return totals[:, 0] / per_g, totals[:, 1] / per_h
 
     def add(self, raw, column, values):
         """Add each leaf's value to the raw predictions of its rows."""
@@ -179,8 +194,10 @@ class Leaves:
 
 
 @kernel
-def _leaf_sums(g, h, column, words, begin, end, first, last, per_g, per_h, out):
+def _leaf_sums(g, h, column, words, begin, end, wanted, first, last, per_g, per_h, out):
     for piece in range(first, last):
+        if not wanted[piece]:
+            continue
         G, H = np.int64(0), np.int64(0)
         for k in range(begin[piece], end[piece]):
             i = words[k] & ROW

@@ -21,6 +21,7 @@ from ._renewal import damp, needs_damping, renew
 from ._trees import Grown, leaf_weights, trees_of
 
 CHUNK = 1 << 14
+COUNTED = 1 << 12
 EPS = np.finfo(np.float64).eps
 
 
@@ -89,8 +90,15 @@ class Losses:
 
 
 def _in_order(y, weight):
-    """Targets and weights sorted: floating-point sums over them do not depend on the order of the rows."""
+    """Targets and weights of which floating-point sums do not depend on the order of the rows.
+
+    Small whole numbers, such as labels and counts, are counted, the others sorted.
+    """
     if weight is None:
+        if y.min() >= 0 and y.max() < COUNTED and (y == np.rint(y)).all():
+            counts = np.bincount(y.astype(np.int64)).astype(np.float64)
+            values = np.flatnonzero(counts)
+            return values.astype(np.float64), counts[values]
         return np.sort(y), None
     order = np.lexsort((weight, y))
     return y[order], weight[order]
@@ -205,7 +213,7 @@ class Boosting:
         of_leaves = nodes[nodes["left"] == LEAF]
         words = self._memory.words[:n]
         leaves = Leaves(words, of_leaves["begin"], of_leaves["end"], self.n_threads)
-        sums = leaves.sums(self._g, self._h, k, (rules.unit_g, rules.unit_h), len(low) > 0)
+        sums = leaves.sums(self._g, self._h, k, of_leaves, rules, len(low) > 0)
         values = leaf_weights(*sums, of_leaves, rules)
         if not self.losses.by_rows:
             values = self._mended(k, words, of_leaves, values)

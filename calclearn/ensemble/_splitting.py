@@ -13,7 +13,7 @@ import numpy as np
 from .._runtime.jit import inner
 
 ROUNDING = 1e-11  # of the scores: less is no gain
-SMOOTH = 10.0  # added to a category's Hessian where categories are put in order, in units of the mean Hessian
+SMOOTH = 10.0  # rows: added to a category's Hessian where categories are put in order; with fewer it is not
 
 
 @inner

@@ -838,11 +838,11 @@ def test_categories_by_index_mask_and_name_are_the_same(people, rng):
 
 
 def test_more_categories_than_bins_are_predicted_all_the_same(rng):
-    codes = np.minimum(rng.geometric(0.01, size=3000), 600).astype(float)
+    codes = rng.integers(300, size=6000).astype(float)  # 46 of them, a seventh of the rows, share a bin
     y = np.sin(codes * 12.3)
     model = NewtonBoostingRegressor(n_estimators=40, categorical_features=[0]).fit(codes[:, None], y)
     assert len(np.unique(codes)) > 255
-    assert model.score(codes[:, None], y) > 0.9
+    assert model.score(codes[:, None], y) > 0.8
 
 
 def test_columns_are_known_by_their_names(data):

@@ -1,5 +1,6 @@
 """Gradients in fixed point, their histograms, and the rows of the nodes, against NumPy's sums of integers."""
 
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from calclearn.ensemble._binning import Bins, apply_bins, learn_bins
 from calclearn.ensemble._growing import grow, memory_for
 from calclearn.ensemble._histogram import LOW_BITS, ROW
-from calclearn.ensemble._layout import LEAF, Data, Memory, Rules
+from calclearn.ensemble._layout import LEAF, NODE, Data, Memory, Rules
 from calclearn.ensemble._quantisation import PRECISE_ROWS, Leaves, quantise
 
 DEFAULTS = {
@@ -158,10 +159,13 @@ def test_the_sums_of_leaves_have_the_precision_of_floats_and_know_no_order(n_thr
     words = rng.permutation(n).astype(np.int64)
     begin = np.array([0, 10, 11, 4000])
     end = np.r_[begin[1:], n]
+    rules = SimpleNamespace(unit_g=2.0**-10, unit_h=2.0**-28)
+    nodes = np.zeros(len(begin), NODE)
+    nodes["begin"], nodes["end"] = begin, end
     sums = []
     for order in (words, np.concatenate([rng.permutation(words[i:j]) for i, j in zip(begin, end)])):
         leaves = Leaves(order, begin, end, n_threads)
-        sums.append(leaves.sums(g, h, 1, (2.0**-10, 2.0**-28), True))
+        sums.append(leaves.sums(g, h, 1, nodes, rules, True))
     for (one, other), exact in zip(zip(*sums), (g, h)):
         assert_array_equal(one, other)
         expected = [exact[words[i:j], 1].sum() for i, j in zip(begin, end)]

@@ -209,6 +209,8 @@ def test_categories_of_any_size_are_cut_in_the_order_of_their_smoothed_gradients
         bins, of_missing = sums_of(tree, 0)
         total, some = bins.sum(axis=1) + of_missing, np.flatnonzero(bins[2])
         smooth = SMOOTH * total[1] / total[2]
+        rare = some[bins[1, some] < smooth]  # are put with the missing ones
+        of_missing, some = of_missing + bins[:, rare].sum(axis=1), np.setdiff1d(some, rare)
         order = some[np.argsort(bins[0, some] / (bins[1, some] + smooth), kind="stable")]
         splits = {}
         for k in range(1, len(order) + 1):
