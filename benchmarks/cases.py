@@ -23,12 +23,13 @@ class Case:
     key : str
     data : callable
         `data(rows)` returns X and y, where `rows(n)` is n times the run's scale.
-    family : {"ols", "ridge", "binary", "multinomial", "poisson", "lasso", "lasso-cv", "binary-l1"}
+    family : {"ols", "ridge", "binary", "multinomial", "poisson", "lasso", "lasso-cv", "binary-l1",
+        "boosting"}
     tolerance : float or None
         Relative excess of the objective at which a fit counts ("ols", "ridge": largest error of a
         coefficient, relative to the largest coefficient; "lasso": duality gap ÷ ‖y‖²; "binary-l1":
-        duality gap ÷ objective; "lasso-cv": see `PathJudge`).  None: everybody's defaults, whatever
-        they reach.
+        duality gap ÷ objective; "lasso-cv": see `PathJudge`; "boosting": our held-out log-loss, over the
+        best peer's).  None: everybody's defaults ("boosting": the stated trees), whatever they reach.
     C : float
         "binary" and "multinomial" minimise C·Σ loss + ½‖w‖², the intercept unpenalised; "binary-l1"
         C·Σ loss + ‖w‖₁.
@@ -43,6 +44,13 @@ class Case:
         Those who need the Gram matrix of all columns are not asked.
     form : {"array", "frame", "float32"}
         How X is handed over: C-ordered float64 (or as generated), pandas (Fortran-ordered), or float32.
+    held_out : float
+        "boosting": the part of the rows, the last ones, that fits are judged by; 0: by those they are given.
+    trees : int
+        "boosting": rounds, of one tree or of one for each class.
+    leaves, depth : int
+        "boosting": limits of a tree, 0 for none.  With a depth trees grow level by level, else the leaf
+        of the largest gain is next.
     """
 
     key: str
@@ -55,10 +63,24 @@ class Case:
     fit_intercept: bool = True
     wide: bool = False
     form: str = "array"
+    held_out: float = 0.0
+    trees: int = 100
+    leaves: int = 31
+    depth: int = 0
 
     def make(self, scale=1.0):
         """Return X and y as the estimators get them, with `scale` times the rows."""
+        return self.make_both(scale)[0]
+
+    def make_both(self, scale=1.0):
+        """Return (X, y) to fit and (X, y) to judge the fit by: the same, where no rows are held out."""
         X, y = self.data(lambda n: max(min(n, 1000), int(n * scale)))
+        if not self.held_out:
+            return (self.handed_over(X, y),) * 2
+        n = len(y) - round(self.held_out * len(y))
+        return self.handed_over(X[:n], y[:n]), self.handed_over(X[n:], y[n:])
+
+    def handed_over(self, X, y):
         if self.form == "float32":
             X, y = X.astype(np.float32), (y if y.dtype.kind == "i" else y.astype(np.float32))
         elif self.form == "frame":
@@ -138,6 +160,45 @@ def small_regression(rows):
     return make_regression(rows(1000), 10, noise=10, random_state=0)
 
 
+def boost_1m(rows):
+    X, y = make_classification(
+        rows(1_100_000), 28, n_informative=15, n_redundant=0, flip_y=0.05, random_state=0
+    )
+    return X.astype(np.float32), y
+
+
+def boost_100k(rows):
+    """Return the first eleventh of `boost_1m` to fit, and its last one to hold out."""
+    X, y = boost_1m(rows)
+    n = len(y) // 11
+    return np.concatenate([X[:n], X[-n:]]), np.concatenate([y[:n], y[-n:]])
+
+
+def boost_wide(rows):
+    return make_classification(rows(12_000), 1000, n_informative=50, random_state=0)
+
+
+def boost_multi(rows):
+    return make_classification(rows(3500), 400, n_informative=60, n_classes=5, random_state=0)
+
+
+def boost_cat(rows):
+    """Return a pandas frame of two numbers and six categories, level k as frequent as 1/k, and labels."""
+    import pandas
+
+    rng, n = np.random.default_rng(0), rows(110_000)
+    numbers = rng.standard_normal((n, 2))
+    X = pandas.DataFrame({f"x{j}": numbers[:, j] for j in range(2)})
+    logit = numbers @ rng.standard_normal(2)
+    for n_levels in (5, 12, 24, 50, 150, 250):
+        frequency = 1.0 / np.arange(1, n_levels + 1)
+        code = rng.choice(n_levels, n, p=frequency / frequency.sum())
+        logit += rng.standard_normal(n_levels)[code]
+        levels = [f"level{k}" for k in range(n_levels)]
+        X[f"c{n_levels}"] = pandas.Categorical.from_codes(code, categories=levels)
+    return X, (rng.random(n) < 1.0 / (1.0 + np.exp(-logit))).astype(int)
+
+
 def correlated(seed, n_rows, n_columns, rho, density=0.2):
     """Return X of correlated columns and y = Xβ + noise, β sparse, in benchopt's manner."""
     rng = np.random.default_rng(seed)
@@ -169,6 +230,10 @@ def lasso_case(n_rows, n_columns, rho, ratio):
     key = f"lasso-{n_rows}x{n_columns}-rho{rho}-{ratio}"
     data = partial(lasso, n_rows=n_rows, n_columns=n_columns, rho=rho)
     return Case(key, data, "lasso", 1e-8, ratio=ratio, fit_intercept=False, wide=n_columns > n_rows)
+
+
+def boosting_case(key, data, held_out, tolerance=5e-3, **others):
+    return Case(key, data, "boosting", tolerance, held_out=held_out, **others)
 
 
 SHAPES = ((100, 10_000), (500, 600), (10_000, 100))
@@ -208,5 +273,14 @@ CASES = {
         Case("small-ols", small_regression, "ols", None),
         Case("small-ridge", small_regression, "ridge", None, alpha=1.0),
         Case("small-lasso", small_regression, "lasso", None, alpha=1.0),
+        boosting_case("boost-1m", boost_1m, 1 / 11),
+        boosting_case("boost-1m-255", boost_1m, 1 / 11, leaves=255),
+        boosting_case("boost-1m-depth6", boost_1m, 1 / 11, leaves=0, depth=6),
+        boosting_case("boost-100k", boost_100k, 1 / 2),
+        boosting_case("boost-100k-frame", boost_100k, 1 / 2, form="frame"),
+        boosting_case("boost-wide", boost_wide, 1 / 6),
+        boosting_case("boost-multi", boost_multi, 1 / 7, leaves=256),
+        boosting_case("boost-cat", boost_cat, 1 / 11, leaves=0, depth=10),
+        boosting_case("boost-small", small, 0.0, tolerance=None),
     ]
 }

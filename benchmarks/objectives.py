@@ -2,6 +2,7 @@
 
 import hashlib
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from scipy import linalg, sparse
@@ -172,6 +173,49 @@ class ObjectiveJudge:
         return float((self.objective.value(theta) - best) / abs(best))
 
 
+class HeldOut:
+    """Judges boosted trees by the log-loss of their probabilities on rows held out, beside the best peer's.
+
+    There is no optimum to come near to: everybody grows the trees of the case, once, and what counts is
+    that ours predict as well as the best of the others.
+    """
+
+    certificate: ClassVar[dict] = {}
+
+    def __init__(self, case, X, y):
+        self.case, self.X, self.y, self.problem = case, X, y, case.key
+        self.losses = {}  # of the rows, by their mean: how much of a difference is chance
+
+    def excess(self, model):
+        """Return the log-loss; `settle` makes an excess of it when all are known."""
+        probability = np.asarray(model.predict_proba(self.X), dtype=np.float64)
+        of_label = probability[np.arange(len(self.y)), np.searchsorted(model.classes_, self.y)]
+        losses = -np.log(np.clip(of_label, np.finfo(np.float32).eps, 1.0))  # some round to 0 in float32
+        mean = float(losses.mean())
+        self.losses[mean] = losses
+        return mean
+
+    def reached(self, excess):
+        return True
+
+    def settle(self, fits, ours):
+        """Turn log-losses into excesses over the best peer's; where ours is more than the case's, say so."""
+        found = {name: row for name, row in fits.items() if "excess" in row}
+        for row in found.values():
+            row["log_loss"] = row.pop("excess")
+        best = min((row["log_loss"] for name, row in found.items() if name != ours), default=None)
+        if best is None:
+            return
+        for row in found.values():
+            difference = self.losses[row["log_loss"]] - self.losses[best]
+            row["excess"] = row["log_loss"] / best - 1.0
+            row["standard_error"] = float(difference.std() / np.sqrt(len(difference)) / best)
+        row, most = found.get(ours), self.case.tolerance
+        if row and most is not None and row["excess"] > most:
+            excess, error = row["excess"], row["standard_error"]
+            row["miss"] = f"log-loss {excess:.2%} (± {error:.2%}) above the best peer's"
+
+
 JUDGES = {
     "ols": CoefficientJudge,
     "ridge": CoefficientJudge,
@@ -202,6 +246,16 @@ class Judge:
         if excess < -1e-11:
             raise RuntimeError(f"{self.case.key}: a fit beats the reference by {-excess:.1e}")
         return excess
+
+    def reached(self, excess):
+        return self.case.tolerance is None or excess <= self.case.tolerance
+
+    def settle(self, fits, ours):
+        """Each fit was judged by itself."""
+
+
+def judge_of(case, X, y):
+    return (HeldOut if case.family == "boosting" else Judge)(case, X, y)
 
 
 def digest(case, X, y):

@@ -56,7 +56,7 @@ def contestants(case):
 
 def tolerance(case):
     """Return the usual name of the parameter that asks for accuracy; direct solvers have none."""
-    return None if case.family in ("ols", "ridge") else "tol"
+    return None if case.family in ("ols", "ridge", "boosting") else "tol"
 
 
 def peers(case):
@@ -73,6 +73,13 @@ def peers(case):
     elif family == "lasso-cv":
         yield Contestant("scikit-learn", "scikit-learn", lasso_cv)
         yield Contestant("scikit-learn n_jobs", "scikit-learn", partial(lasso_cv, n_jobs=THREADS))
+    elif family == "boosting":
+        yield Contestant("XGBoost", "xgboost", xgboost, None)
+        yield Contestant("LightGBM", "lightgbm", lightgbm, None)
+        if case.key == "boost-1m":
+            quantised = partial(lightgbm, use_quantized_grad=True)
+            yield Contestant("quantised LightGBM", "lightgbm", quantised, None)
+        yield Contestant("HistGradientBoosting", "scikit-learn", hist_gradient_boosting, None)
     else:
         for solver in solvers(family):
             build = partial(poisson if family == "poisson" else logistic, solver=solver)
@@ -113,6 +120,10 @@ def ours(case, n_rows, **parameters):
         from calclearn.linear_model import PoissonRegressor
 
         return PoissonRegressor(alpha=case.alpha, max_iter=10_000, **parameters)
+    if case.family == "boosting":
+        from calclearn.ensemble import NewtonBoostingClassifier
+
+        return NewtonBoostingClassifier(max_bin=256, **growth(case))  # 255 of values, one of missing ones
     from calclearn.linear_model import LogisticRegression
 
     return LogisticRegression(
@@ -220,6 +231,63 @@ def glum(case, n_rows, **parameters):
         fit_intercept=case.fit_intercept,
         max_iter=1000,
         **parameters,
+    )
+
+
+def growth(case):
+    """Return how trees are grown, in the parameters that we share with XGBoost."""
+    return {
+        "n_estimators": case.trees,
+        "learning_rate": 0.1,
+        "max_leaves": case.leaves,
+        "max_depth": case.depth,
+        "grow_policy": "depthwise" if case.depth else "lossguide",
+        "reg_lambda": 1.0,
+        "min_child_weight": 1e-3,
+        "n_jobs": THREADS,
+    }
+
+
+def xgboost(case, n_rows):
+    from xgboost import XGBClassifier
+
+    return XGBClassifier(tree_method="hist", max_bin=255, enable_categorical=True, **growth(case))
+
+
+def lightgbm(case, n_rows, **parameters):
+    from lightgbm import LGBMClassifier
+
+    return LGBMClassifier(
+        n_estimators=case.trees,
+        learning_rate=0.1,
+        num_leaves=case.leaves or 2**case.depth,
+        max_depth=case.depth or -1,
+        max_bin=255,
+        reg_lambda=1.0,
+        cat_l2=0.0,  # beyond reg_lambda
+        min_child_weight=1e-3,
+        min_child_samples=1,
+        min_data_per_group=1,
+        min_data_in_bin=1,
+        enable_bundle=False,
+        n_jobs=THREADS,
+        verbose=-1,
+        **parameters,
+    )
+
+
+def hist_gradient_boosting(case, n_rows):
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    return HistGradientBoostingClassifier(  # its least sum of Hessians is 1e-3, its threads are OpenMP's
+        max_iter=case.trees,
+        learning_rate=0.1,
+        max_leaf_nodes=case.leaves or None,
+        max_depth=case.depth or None,
+        max_bins=255,
+        l2_regularization=1.0,
+        min_samples_leaf=1,
+        early_stopping=False,
     )
 
 

@@ -1,6 +1,6 @@
 """What is said of it: ratios ours ÷ peer beside what they must be, as text and as a page of the docs."""
 
-from math import exp, log
+from math import exp, inf, log
 from statistics import mean
 
 from .cases import LASSO_GRID
@@ -38,6 +38,22 @@ LINEAR = {
 }
 MEMORY = {"ols-tall": (1.0, 0.2), "logistic-tall": (1.0, 0.2)}  # to scikit-learn's least
 
+# Boosting.  "quantised LightGBM" begins like none of these.
+BEST = ("XGBoost", "LightGBM", "HistGradientBoosting")
+BOOSTING = {
+    "boost-1m": (["boost-1m"], [(BEST, 0.7, 0.4), (("quantised LightGBM",), 0.8, 0.5)]),
+    "boost-1m-255": (["boost-1m-255"], [(("LightGBM",), 0.85, 0.5)]),
+    "boost-1m-depth6": (["boost-1m-depth6"], [(("XGBoost",), 0.7, 0.4)]),
+    "boost-100k": (["boost-100k"], [(BEST, 0.7, 0.4)]),
+    "boost-wide": (["boost-wide"], [(BEST, 1.0, 0.5)]),
+    "boost-multi": (["boost-multi"], [(BEST, 1.0, 0.5)]),
+    "boost-cat": (["boost-cat"], [(BEST, 1.0, 0.5)]),
+    "boost-small, warm": (["boost-small"], [(BEST, 0.5, 0.2)]),
+}
+PREDICT = {"1M rows": (0.6, 0.3), "one row": (0.5, None)}  # to XGBoost
+TREES_MEMORY = (1.2, 0.8)  # of boost-1m, to LightGBM
+FIRST_TREES = {"cached": (0.5, 0.2), "cold": (12.0, 6.0)}  # seconds, as FIRST_FIT
+
 # The spine.  Where the linear family promises more of the same ratio, that stands above alone.
 SPINE = {"ols-tall": (["ols-tall"], [(SKLEARN, 0.15, 0.06), (("oneDAL",), 1.0, 0.5)])}
 LOSS_KERNEL = (0.6, 0.45)  # ratio to scikit-learn's compiled loss
@@ -62,13 +78,14 @@ def number(value, form=".3g"):
 def verdict(value, must, aim):
     if value is None:
         return "not measured"
-    return "aim met" if value <= aim else "met" if value <= must else "MISSED"
+    return "aim met" if aim is not None and value <= aim else "met" if value <= must else "MISSED"
 
 
 def ratio(fits, against, measure="median"):
     """Return (ours ÷ the best such peer, that peer's name); None where either did not reach it.
 
-    Where time ran out for all of them, the last fit that did not reach it bounds the ratio from above.
+    Infinite where ours was timed, but predicts worse than it must.  Where time ran out for all of them, the
+    last fit that did not reach it bounds the ratio from above.
     """
     found = {name: row[measure] for name, row in fits.items() if measure in row}
     names = [name for name in found if name.startswith(against) and name != OURS]
@@ -84,6 +101,8 @@ def ratio(fits, against, measure="median"):
     if not names:
         found, names = found | late, late
     best = min(names, key=found.get)
+    if measure == "median" and "miss" in fits[OURS]:
+        return inf, f"{best}; our {fits[OURS]['miss']}"
     return found[OURS] / found[best], best
 
 
@@ -127,6 +146,24 @@ def linear(results):
         yield f"peak memory of {key} beyond X", name, value, must, aim
 
 
+def boosting(results):
+    yield from promised(results, BOOSTING)
+    for what, (must, aim) in PREDICT.items():
+        row = results.get("boost-predict", {}).get(what, {})
+        value = row[OURS] / row["XGBoost"] if "XGBoost" in row else None
+        yield f"predict {what} × 100 trees", "XGBoost", value, must, aim
+    fits = results["cases"].get("boost-1m", {}).get("fits", {})
+    value, name = ratio(fits, ("LightGBM",), "peak_mib")
+    yield "peak memory of boost-1m beyond X", name, value, *TREES_MEMORY
+    yield from first_fits(results, "boost-first-fit", FIRST_TREES)
+
+
+def first_fits(results, extra, promises):
+    for key, rows in results.get(extra, {}).items():
+        for kind, (must, aim) in promises.items():
+            yield f"first fit, {kind}: {key}", "seconds", rows.get(OURS, {}).get(kind), must, aim
+
+
 def spine(results):
     yield from promised(results, SPINE)
     for dtype in ("float64", "float32"):
@@ -134,14 +171,12 @@ def spine(results):
         value = row[OURS] / row["scikit-learn"] if OURS in row else None
         yield f"loss-kernel {dtype}", "scikit-learn", value, *LOSS_KERNEL
     yield "import", "seconds", results.get("import", {}).get("beyond"), *IMPORT
-    for key, rows in results.get("first-fit", {}).items():
-        for kind, (must, aim) in FIRST_FIT.items():
-            yield f"first fit, {kind}: {key}", "seconds", rows.get(OURS, {}).get(kind), must, aim
+    yield from first_fits(results, "first-fit", FIRST_FIT)
 
 
 def promises_table(targets, unit):
     rows = [
-        (what, against, number(value), must, aim, verdict(value, must, aim))
+        (what, against, number(value), must, "" if aim is None else aim, verdict(value, must, aim))
         for what, against, value, must, aim in targets
     ]
     return table(["case", "against", unit, "must", "aim", ""], rows)
@@ -150,7 +185,8 @@ def promises_table(targets, unit):
 def summary(results):
     return (
         f"{heading(results)}\n\n## Linear models\n\nOurs ÷ the peer.\n\n"
-        f"{promises_table(linear(results), 'ratio')}\n\n## The spine\n\n"
+        f"{promises_table(linear(results), 'ratio')}\n\n## Boosting\n\n"
+        f"{promises_table(boosting(results), 'ours ÷ peer, or seconds')}\n\n## The spine\n\n"
         f"{promises_table(spine(results), 'ours ÷ peer, or seconds')}\n"
     )
 
@@ -164,6 +200,13 @@ def section(results, key):
     if key == "import":
         rows = [(name, number(seconds)) for name, seconds in results[key].items()]
         return f"## {key}\n\n{table(['', 'seconds'], rows)}\n"
+    if key == "boost-predict":
+        rows = [
+            (what, name, number(seconds), number(row[OURS] / seconds))
+            for what, row in results[key].items()
+            for name, seconds in row.items()
+        ]
+        return f"## {key}\n\n{table(['100 trees', '', 'seconds', 'ours ÷ it'], rows)}\n"
     kinds = ["cold", "cached", "numba", "second"]
     rows = [
         (case, name, *(number(row[kind]) for kind in kinds))
@@ -176,6 +219,7 @@ def section(results, key):
 
 def case_section(key, case):
     ours = case["fits"].get(OURS, {}).get("median")
+    boosted = any("log_loss" in row for row in case["fits"].values())
     rows = []
     for name, row in case["fits"].items():
         seconds = row.get("median")
@@ -183,25 +227,38 @@ def case_section(key, case):
         tol = "default" if tol is None and "excess" in row else number(tol, ".0e")
         if default is not None and row.get("tol") is not None:
             tol += f" ({default:.0e})"
+        if boosted:
+            tol = number(row.get("log_loss"), ".5f")
         relative = number(ours / seconds) if ours and seconds else ""
         rows.append(
             (
                 name,
-                number(seconds) or row.get("note", ""),
+                "; ".join(filter(None, [number(seconds), row.get("note"), row.get("miss")])),
                 relative,
                 tol,
-                number(row.get("excess"), ".0e"),
+                over_best(row) if boosted else number(row.get("excess"), ".0e"),
                 number(row.get("peak_mib"), ".0f"),
             )
         )
     floors = ", ".join(f"{name} {seconds:.3g} s" for name, seconds in case["floors"].items())
     stop = "defaults" if case["tolerance"] is None else f"excess {case['tolerance']:.0e}"
     header = ["", "seconds", "ours ÷ it", "tolerance (its default)", "excess", "peak MiB"]
+    if boosted:
+        header[3:5] = ["log-loss", "over the best peer's"]
+        held_out, tolerance = case.get("held_out"), case["tolerance"]
+        stop = f"{held_out} rows held out" if held_out else "log-loss of the rows fitted"
+        stop += ", not judged" if tolerance is None else f", ours to be within {tolerance:.1%}"
     n_rows, n_columns = case["shape"]
     return (
         f"## {key}\n\n{n_rows} × {n_columns}; stop: {stop}; floors: {floors}; load {case['load']:.1f}\n\n"
         f"{table(header, rows)}\n"
     )
+
+
+def over_best(row):
+    """Return the excess of a log-loss with its standard error; the best peer's has neither."""
+    excess, error = row.get("excess"), row.get("standard_error")
+    return f"{excess:.2%} ± {error:.2%}" if error else number(excess, ".2%")
 
 
 def heading(results):
@@ -219,7 +276,8 @@ def heading(results):
 
 def page(results):
     """Return docs/benchmarks.md."""
-    keys = [*results["cases"], *(key for key in ("loss-kernel", "import", "first-fit") if key in results)]
+    extras = ("loss-kernel", "import", "first-fit", "boost-predict", "boost-first-fit")
+    keys = [*results["cases"], *(key for key in extras if key in results)]
     return "\n".join(
         [
             "# Benchmarks\n",

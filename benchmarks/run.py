@@ -19,21 +19,22 @@ from importlib import metadata
 from pathlib import Path
 from statistics import median
 
+import numba
 import numpy as np
 import threadpoolctl
 from scipy import sparse
 
 from . import THREADS, children, report
 from .cases import CASES
-from .objectives import RESULTS, Judge
+from .objectives import RESULTS, judge_of
 from .peers import OURS, contestants, our_loss_kernel, their_loss_kernel
 
 SLOW = 10.0  # seconds from which three repeats are enough
 BUDGET = 60.0  # seconds after which no tighter tolerance of a contestant is tried
-FIRST_FITS = ("ols-tall", "small", "multinomial", "poisson")  # with the fewest rows
+FIRST_FITS = ("ols-tall", "small", "multinomial", "poisson")  # with the fewest rows; trees apart
 PACKAGES = (
     "numpy", "scipy", "numba", "scikit-learn", "scikit-learn-intelex", "glum", "skglm", "celer", "pandas",
-    "threadpoolctl",
+    "threadpoolctl", "xgboost", "xgboost-cpu", "lightgbm",
 )  # fmt: skip
 
 
@@ -64,7 +65,10 @@ def fallbacks():
 
 
 class Tolerances:
-    """How each peer's search on a problem ended, kept on disk by the peer's version; ours is never kept."""
+    """How each peer's search on a problem ended, kept on disk by the peer's version.
+
+    Ours is never kept, and where no accuracy can be asked for there was no search.
+    """
 
     def __init__(self, folder):
         self.path = Path(folder) / "tolerances.json"
@@ -74,10 +78,13 @@ class Tolerances:
         return f"{judge.problem} {contestant.name} {metadata.version(contestant.package)}"
 
     def known(self, contestant, judge):
-        return {} if contestant.name == OURS else self.rows.get(self.key(contestant, judge), {})
+        return self.rows.get(self.key(contestant, judge), {}) if self.concerns(contestant) else {}
+
+    def concerns(self, contestant):
+        return contestant.name != OURS and contestant.tolerance is not None
 
     def keep(self, contestant, judge, row):
-        if contestant.name != OURS:
+        if self.concerns(contestant):
             self.rows[self.key(contestant, judge)] = dict(row)
             self.path.write_text(json.dumps(self.rows, indent=1))
         return row
@@ -104,7 +111,7 @@ def search(contestant, case, X, y, judge, tolerances):
             return {"note": "falls back to scikit-learn"}
         excess, spent = judge.excess(model), spent + seconds
         row |= {"tol": tol, "excess": excess, "first": seconds}
-        if case.tolerance is None or excess <= case.tolerance:
+        if judge.reached(excess):
             return tolerances.keep(contestant, judge, row)
         if any(w.category.__name__ == "ConvergenceWarning" for w in caught):
             break  # it cannot do better: a tighter tolerance would end at the same place
@@ -133,22 +140,25 @@ def interleave(calls, repeats):
 
 def measure(case, options, tolerances):
     """Return all that is reported of one case."""
-    X, y = case.make(options.scale)
+    (X, y), judged = case.make_both(options.scale)
     case = case.posed(X, y)
-    judge = Judge(case, X, y)
+    judge = judge_of(case, *judged)
     result = {
         "shape": list(X.shape),
         "tolerance": case.tolerance,
         "reference": judge.certificate,
         "load": os.getloadavg()[0],
-        "floors": floors(X),
+        "floors": floors_of_trees(case, X, y) if case.family == "boosting" else floors(X),
         "fits": {},
     }
     everybody = {c.name: c for c in contestants(case) if re.search(options.peers, c.name) or c.name == OURS}
     for name, contestant in everybody.items():
         result["fits"][name] = search(contestant, case, X, y, judge, tolerances)
+    judge.settle(result["fits"], OURS)
+    if case.held_out:
+        result["held_out"] = len(judged[1])
     fits = {name: row for name, row in result["fits"].items() if "note" not in row}
-    del judge
+    del judge, judged
     calls = {name: partial(everybody[name].fit, case, X, y, row["tol"]) for name, row in fits.items()}
     for name, seconds in interleave(calls, options.repeats).items():
         fits[name] |= {"seconds": seconds, "median": median(seconds)}
@@ -187,6 +197,33 @@ def floors(X, repeats=3):
     return seconds
 
 
+def floors_of_trees(case, X, y, repeats=3):
+    """Return the least seconds of the histograms of all rows, once for each tree; its other nodes come free.
+
+    One addition of an int64 for each row and column, in tiles of columns that stay in the nearest cache.
+    """
+    (n, p), rng = X.shape, np.random.default_rng(0)
+    bins = rng.integers(0, 255, (n, p), dtype=np.uint8)
+    packed, sums = np.ones(n, np.int64), np.zeros((THREADS, p, 256), np.int64)
+    halves = list(zip(np.array_split(bins, THREADS), np.array_split(packed, THREADS), sums))
+    _histogram(bins[:1], packed[:1], sums[0])
+    with ThreadPoolExecutor(THREADS) as pool:
+        once = min(
+            timed(lambda: list(pool.map(lambda half: _histogram(*half), halves)))[1] for _ in range(repeats)
+        )
+    n_classes = len(np.unique(y))
+    return {"histograms of the roots": once * case.trees * (1 if n_classes == 2 else n_classes)}
+
+
+@numba.njit(nogil=True)
+def _histogram(bins, packed, sums):
+    n, p = bins.shape
+    for first in range(0, p, 16):
+        for i in range(n):
+            for j in range(first, min(first + 16, p)):
+                sums[j, bins[i, j]] += packed[i]
+
+
 def gflops(n=2000):
     """Return the day's speed of a square matrix product."""
     rates = {}
@@ -214,10 +251,24 @@ def loss_kernels(options):
     return rows
 
 
-def first_fits(options):
+def predictions(options):
+    """Return the seconds of `predict_proba` for the rows of boost-1m, and for one, by trees of boost-100k."""
+    X, y = CASES["boost-1m"].make(options.scale)
+    case, n, rows, models = CASES["boost-100k"], len(y) // 10, {}, {}
+    for contestant in contestants(case):
+        wanted = contestant.name == OURS or re.search(options.peers, contestant.name)
+        if wanted and not contestant.missing(case):
+            models[contestant.name] = contestant.fit(case, X[:n], y[:n])
+    for what, some in (("1M rows", X), ("one row", X[:1])):
+        calls = {name: partial(model.predict_proba, some) for name, model in models.items()}
+        rows[what] = {name: median(s) for name, s in interleave(calls, options.repeats).items()}
+    return rows
+
+
+def first_fits(options, keys=FIRST_FITS):
     rows = {}
-    for case in map(CASES.get, FIRST_FITS):
-        names = [c.name for c in contestants(case)[:2] if not c.missing(case)]  # ours, scikit-learn's default
+    for case in map(CASES.get, keys):
+        names = [c.name for c in contestants(case)[:2] if not c.missing(case)]  # ours and the first peer
         rows[case.key] = children.first_fits(case, names, options.repeats)
     return rows
 
@@ -226,6 +277,8 @@ EXTRAS = {
     "loss-kernel": loss_kernels,
     "import": lambda options: children.imports(options.repeats),
     "first-fit": first_fits,
+    "boost-predict": predictions,
+    "boost-first-fit": partial(first_fits, keys=("boost-small",)),
 }
 
 

@@ -3,6 +3,7 @@
 Everything experimental or private of scikit-learn that the package touches is touched here.
 """
 
+import dataclasses
 import functools
 import math
 import warnings
@@ -19,6 +20,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from ._runtime.threads import chunks, run, thread_count
+from .losses import Loss, get_loss
 from .optimize import explain
 from .optimize._stopping import CALLBACK
 
@@ -26,6 +28,7 @@ __all__ = [
     "CalculusEstimator",
     "Integral",
     "Interval",
+    "LossParameters",
     "Real",
     "StrOptions",
     "check_weights",
@@ -117,6 +120,47 @@ class CalculusEstimator(CallbackSupportMixin, BaseEstimator):
             ConvergenceWarning,
             stacklevel=5,  # the line that called fit: three decorators lie between
         )
+
+
+class LossParameters:
+    """For estimators with a parameter `loss`: the fields of a loss are parameters too, as ``loss__name``."""
+
+    def get_params(self, deep=True):
+        """Parameters by name; with `deep`, the fields of a loss as ``loss__name`` too.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+
+        Returns
+        -------
+        parameters : dict
+        """
+        parameters = super().get_params(deep=False)
+        if deep and isinstance(self.loss, Loss):
+            parameters |= {f"loss__{name}": value for name, value in dataclasses.asdict(self.loss).items()}
+        return parameters
+
+    def set_params(self, **parameters):
+        """Set parameters; ``loss__name`` replaces the loss by one with that field.
+
+        Parameters
+        ----------
+        **parameters : dict
+
+        Returns
+        -------
+        self : object
+        """
+        fields = {name: parameters.pop(name) for name in list(parameters) if name.startswith("loss__")}
+        super().set_params(**parameters)
+        if fields:
+            changed = {name.removeprefix("loss__"): value for name, value in fields.items()}
+            try:
+                self.loss = dataclasses.replace(get_loss(self.loss), **changed)
+            except TypeError as error:
+                raise ValueError(f"invalid parameters {sorted(fields)} for the loss {self.loss!r}") from error
+        return self
 
 
 class Progress:
@@ -230,7 +274,11 @@ def classes_and_codes(y):
     integers = y.dtype.kind in "biu"
     if not integers:
         check_classification_targets(y)
-    classes, codes = np.unique(y, return_inverse=True)
+    if integers:  # without a sort of all rows
+        classes = np.unique(y)
+        codes = np.searchsorted(classes, y)
+    else:
+        classes, codes = np.unique(y, return_inverse=True)
     if integers and 2 * len(classes) > len(y):  # integers that are few are classes: the check is slow
         check_classification_targets(y)
     return classes, codes

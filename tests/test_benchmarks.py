@@ -8,12 +8,13 @@ from numpy.testing import assert_allclose
 from scipy.optimize import check_grad
 from sklearn.linear_model import Lasso, LassoCV, LinearRegression, LogisticRegression, Ridge
 
-from benchmarks import report
+from benchmarks import report, run
 from benchmarks.cases import CASES
-from benchmarks.objectives import Canonical, Judge
+from benchmarks.objectives import Canonical, HeldOut, Judge
 from benchmarks.peers import OURS, Contestant, contestants
 from benchmarks.run import Tolerances, interleave, search
 
+BOOSTING = [key for key, case in CASES.items() if case.family == "boosting"]
 GLM = ("small", "multinomial", "poisson", "logistic-benchopt-1")
 
 
@@ -181,8 +182,128 @@ def test_a_grid_is_the_geometric_mean_of_the_cases_that_the_peer_reaches():
 
 
 def test_every_promise_is_about_a_case_and_one_of_its_contestants():
-    for keys, rows in (report.LINEAR | report.SPINE).values():
+    for keys, rows in (report.LINEAR | report.BOOSTING | report.SPINE).values():
         for against, must, aim in rows:
             assert aim < must
             for key in keys:
                 assert any(c.name.startswith(against) for c in contestants(CASES[key]))
+
+
+@pytest.mark.parametrize("key", BOOSTING)
+def test_rows_that_are_held_out_are_there_at_any_scale_and_not_fitted(key):
+    case = CASES[key]
+    (X, y), (X_held, y_held) = case.make_both(0.0)
+    assert len(X) == len(y)
+    assert len(X_held) == len(y_held) > 0
+    assert set(y) == set(y_held)
+    if not case.held_out:
+        assert X_held is X
+    else:
+        assert len(y_held) / (len(y) + len(y_held)) == pytest.approx(case.held_out, abs=1e-3)
+        rows = np.asarray(X)
+        assert not any((rows == row).all(axis=1).any() for row in np.asarray(X_held)[:20])
+
+
+def test_the_smaller_boosting_case_holds_the_same_rows_out():
+    (X, _), (X_held, y_held) = CASES["boost-1m"].make_both(0.01)
+    (some, _), (some_held, some_y) = CASES["boost-100k"].make_both(0.01)
+    np.testing.assert_array_equal(some, X[: len(X) // 10])
+    np.testing.assert_array_equal(some_held, X_held)
+    np.testing.assert_array_equal(some_y, y_held)
+
+
+class Guess:
+    """Says that the second class has this probability."""
+
+    def __init__(self, probability):
+        self.probability = probability
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict_proba(self, X):
+        return np.tile(np.float32([1.0 - self.probability, self.probability]), (len(X), 1))
+
+
+def settled(tmp_path, probability_of_ours, key="boost-100k"):
+    """Return how a guess of ours is reported beside two others."""
+    case, X, y = a_few_rows(key)
+    y = np.arange(len(y)) % 2
+    judge, fits = HeldOut(case, X, y), {}
+    for name, probability in ((OURS, probability_of_ours), ("XGBoost", 0.5), ("LightGBM", 0.6)):
+        guess = Contestant(name, "numpy", lambda case, n_rows, p=probability: Guess(p), None)
+        fits[name] = search(guess, case, X, y, judge, Tolerances(tmp_path))
+    judge.settle(fits, OURS)
+    return fits
+
+
+def test_trees_are_judged_by_their_log_loss_beside_the_best_peers(tmp_path):
+    fits = settled(tmp_path, 0.5)
+    assert_allclose(
+        [fits[name]["log_loss"] for name in ("XGBoost", "LightGBM")], [np.log(2.0), 0.7136], rtol=1e-4
+    )
+    assert_allclose(fits["LightGBM"]["excess"], 0.7136 / np.log(2.0) - 1.0, rtol=1e-2)
+    assert fits[OURS]["excess"] == fits["XGBoost"]["excess"] == fits["XGBoost"]["standard_error"] == 0.0
+    assert not any("note" in row or "miss" in row for row in fits.values())
+    assert not (tmp_path / "tolerances.json").exists()
+
+
+def test_ours_does_not_count_where_it_predicts_worse_and_the_cell_says_by_how_much(tmp_path):
+    fits = settled(tmp_path, 0.6)
+    assert fits[OURS]["miss"].startswith("log-loss 2.94% (±")
+    for row in fits.values():
+        row["median"] = 1.0
+    value, against = report.ratio(fits, ("XGBoost",))
+    assert against.startswith("XGBoost; our log-loss 2.94%")
+    assert report.verdict(value, 0.7, None) == "MISSED"
+    case = {"fits": fits, "shape": [200, 28], "tolerance": 5e-3, "held_out": 20, "floors": {}, "load": 0.0}
+    assert "1; log-loss 2.94% (±" in report.case_section("boost-100k", case)
+    assert "miss" not in settled(tmp_path, 0.6, "boost-small")[OURS]
+
+
+def test_a_certain_and_wrong_probability_has_a_finite_log_loss():
+    case, X, y = a_few_rows("boost-small")
+    assert_allclose(HeldOut(case, X, y).excess(Guess(1.0).fit(X, y)), (y == 0).mean() * 15.9424, rtol=1e-4)
+
+
+def log_losses(key, *names):
+    """Return what five small trees of each contestant have on the rows held out."""
+    case = replace(CASES[key], trees=5, depth=min(CASES[key].depth, 3))
+    (X, y), held = case.make_both(0.04)
+    everybody = {c.name: c for c in contestants(case)}
+    return [HeldOut(case, *held).excess(everybody[name].fit(case, X, y)) for name in names]
+
+
+@pytest.mark.parametrize("key", ["boost-100k", "boost-cat"])
+def test_ours_and_scikit_learns_trees_of_a_case_predict_alike(key):
+    assert_allclose(*log_losses(key, OURS, "HistGradientBoosting"), rtol=0.05)
+
+
+@pytest.mark.peer
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
+@pytest.mark.parametrize("key", ["boost-100k", "boost-cat"])
+@pytest.mark.parametrize("name", ["XGBoost", "LightGBM"])
+def test_ours_and_a_peers_trees_of_a_case_predict_alike(key, name):
+    pytest.importorskip(name.lower())
+    assert_allclose(*log_losses(key, OURS, name), rtol=0.05)
+
+
+def test_every_promise_about_trees_has_a_row_and_predictions_have_a_section():
+    seconds = {OURS: 1.0, "XGBoost": 2.0}
+    results = {
+        "cases": {"boost-1m": {"fits": {OURS: {"peak_mib": 1.0}, "LightGBM": {"peak_mib": 4.0}}}},
+        "boost-predict": {"1M rows": seconds, "one row": seconds},
+        "boost-first-fit": {"boost-small": {OURS: {"cold": 7.0, "cached": 0.1}}},
+    }
+    rows = {
+        what: (value, report.verdict(value, must, aim))
+        for what, _, value, must, aim in report.boosting(results)
+    }
+    assert rows["predict 1M rows × 100 trees"] == (0.5, "met")
+    assert rows["predict one row × 100 trees"] == (0.5, "met")
+    assert rows["peak memory of boost-1m beyond X"] == (0.25, "aim met")
+    assert rows["first fit, cold: boost-small"] == (7.0, "met")
+    assert rows["first fit, cached: boost-small"] == (0.1, "aim met")
+    assert "one row" in report.section(results, "boost-predict")
+    assert {"boost-predict", "boost-first-fit"} <= set(run.EXTRAS)

@@ -6,7 +6,9 @@ import pytest
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+import calclearn.ensemble
 import calclearn.linear_model
+from calclearn.ensemble import NewtonBoostingClassifier, NewtonBoostingRegressor
 from calclearn.linear_model import (
     ElasticNet,
     ElasticNetCV,
@@ -78,6 +80,16 @@ ESTIMATORS = [
     ElasticNet(alpha=0.1, selection="random", random_state=0),
     LassoCV(alphas=5),
     ElasticNetCV(alphas=5, l1_ratio=[0.5, 0.9]),
+    NewtonBoostingClassifier(n_estimators=5),
+    NewtonBoostingClassifier(
+        n_estimators=3, grow_policy="lossguide", max_leaves=8, colsample_bynode=0.7, random_state=0
+    ),
+    NewtonBoostingClassifier("squared_hinge", n_estimators=3, reg_alpha=0.1),
+    NewtonBoostingClassifier("hinge", n_estimators=3, max_depth=3),
+    NewtonBoostingRegressor(n_estimators=5),
+    NewtonBoostingRegressor("absolute_error", n_estimators=3, max_depth=0, max_leaves=7, max_bin=16),
+    NewtonBoostingRegressor("poisson", n_estimators=3, max_delta_step=0.7, gamma=0.1),
+    NewtonBoostingRegressor("huber", n_estimators=3, colsample_bytree=0.5, random_state=0),
 ]
 
 
@@ -89,7 +101,8 @@ def test_scikit_learns_checks(estimator, check):
 
 
 def test_every_public_estimator_is_checked():
-    public = [getattr(calclearn.linear_model, name) for name in calclearn.linear_model.__all__]
+    packages = (calclearn.linear_model, calclearn.ensemble)
+    public = [getattr(package, name) for package in packages for name in package.__all__]
     classes = {cls for cls in public if inspect.isclass(cls) and issubclass(cls, BaseEstimator)}
     assert classes == {type(estimator) for estimator in ESTIMATORS}
 

@@ -26,6 +26,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 import calclearn
+from calclearn.ensemble import NewtonBoostingClassifier, NewtonBoostingRegressor
 from calclearn.linear_model import GeneralizedLinearRegressor, LinearRegression, LogisticRegression
 
 PATIENCE = 60  # seconds after which a child process counts as hung
@@ -36,6 +37,12 @@ MODELS = [
     LogisticRegression(solver="lbfgs"),
     GeneralizedLinearRegressor("huber"),
     GeneralizedLinearRegressor("huber", alpha=0.1, solver="newton-cg"),
+]
+
+
+BOOSTED = [
+    NewtonBoostingRegressor(n_estimators=3, subsample=0.8, random_state=0),
+    NewtonBoostingClassifier(n_estimators=3, max_depth=3),
 ]
 
 
@@ -79,6 +86,8 @@ def test_a_pipeline_of_mixed_columns_is_searched_and_predicts(data):
     columns = ColumnTransformer(
         [("numbers", StandardScaler(), list("abcd")), ("kind", OneHotEncoder(), ["kind"])]
     )
+    boosted = make_pipeline(columns, NewtonBoostingClassifier(n_estimators=5)).fit(frame, y)
+    assert boosted.score(frame, y) > 0.9
     search = GridSearchCV(
         make_pipeline(columns, LogisticRegression()), {"logisticregression__C": [0.1, 1.0]}, cv=3
     ).fit(frame, y)
@@ -87,11 +96,12 @@ def test_a_pipeline_of_mixed_columns_is_searched_and_predicts(data):
     assert search.best_estimator_[-1].n_features_in_ == 6
 
 
-def test_cross_validation_and_calibration_take_the_classifier(data):
+@pytest.mark.parametrize("model", [LogisticRegression(), BOOSTED[1]], ids=repr)
+def test_cross_validation_and_calibration_take_the_classifier(data, model):
     X, y = data
-    p = cross_val_predict(LogisticRegression(), X, y, method="predict_proba", cv=3)
+    p = cross_val_predict(model, X, y, method="predict_proba", cv=3)
     assert_allclose(p.sum(axis=1), 1)
-    calibrated = CalibratedClassifierCV(LogisticRegression(), cv=3).fit(X, y).predict_proba(X)
+    calibrated = CalibratedClassifierCV(model, cv=3).fit(X, y).predict_proba(X)
     assert_allclose(calibrated.sum(axis=1), 1)
     assert np.mean((calibrated[:, 1] > 0.5) == y) > 0.7
 
@@ -146,11 +156,12 @@ def test_pickles_and_memory_maps_give_the_same_bits(data, model, tmp_path):
 
 def test_concurrent_fits_give_the_same_bits_as_one_after_the_other(data):
     X, y = data
-    jobs = [(model, X[i::3], y[i::3]) for model in MODELS for i in range(3)]
+    jobs = [(model, X[i::3], y[i::3]) for model in MODELS + BOOSTED for i in range(3)]
 
     def fit(job):
         model, X, y = job
-        return clone(model).fit(X, y).coef_
+        fitted = clone(model).fit(X, y)
+        return fitted.coef_ if hasattr(fitted, "coef_") else fitted.predict(X)
 
     serial = [fit(job) for job in jobs]
     with ThreadPoolExecutor(4) as pool:
@@ -165,6 +176,7 @@ SEARCHES = """
     from joblib import Parallel, delayed, parallel_config
     from sklearn.model_selection import GridSearchCV
 
+    from calclearn.ensemble import NewtonBoostingRegressor
     from calclearn.linear_model import GeneralizedLinearRegressor, LinearRegression, LogisticRegression
     from calclearn.losses import loss
 
@@ -193,6 +205,7 @@ SEARCHES = """
         grids = [
             (LogisticRegression(), {"C": [0.01, 1.0]}, kind),
             (GeneralizedLinearRegressor(), {"loss": ["huber", OfMain(1.0), OfMain(3.0)]}, y),
+            (NewtonBoostingRegressor(n_estimators=3), {"loss": ["huber", OfMain(1.0)]}, y),
         ]
         models = [LinearRegression(), LogisticRegression(C=0.1), GeneralizedLinearRegressor(OfMain(2.0))]
 

@@ -62,6 +62,13 @@ def kernel(function):
     return compiled
 
 
+def inner(function):
+    """Compile a part of kernels, kept on disk with them; without a way in from Python: a call would crash."""
+    return numba.njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(
+        function
+    )
+
+
 def readonly(array, dtype=None):
     """A contiguous read-only view, of `dtype` if given: kernels have one signature for all inputs."""
     view = np.ascontiguousarray(array, dtype).view()

@@ -16,6 +16,7 @@ from ..base import (
     CalculusEstimator,
     Integral,
     Interval,
+    LossParameters,
     Real,
     StrOptions,
     check_weights,
@@ -33,7 +34,7 @@ SMOOTH_SOLVERS = ("newton-cholesky", "newton-cg", "lbfgs")
 DISTANCES = np.r_[0.0, np.geomspace(1e-3, 1e3, 13)]  # from a target, at which to look for curvature
 
 
-class GeneralizedLinearModel(InferenceMixin, CalculusEstimator):
+class GeneralizedLinearModel(LossParameters, InferenceMixin, CalculusEstimator):
     """Any loss of X w + b with its penalty: the parameters, the objective, and how it is minimised."""
 
     _parameter_constraints: ClassVar[dict] = {
@@ -50,43 +51,6 @@ class GeneralizedLinearModel(InferenceMixin, CalculusEstimator):
         "n_jobs": [None, Integral],
         "verbose": ["verbose"],
     }
-
-    def get_params(self, deep=True):
-        """Parameters by name; with `deep`, the fields of a loss as ``loss__name`` too.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-
-        Returns
-        -------
-        parameters : dict
-        """
-        parameters = super().get_params(deep=False)
-        if deep and isinstance(self.loss, Loss):
-            parameters |= {f"loss__{name}": value for name, value in dataclasses.asdict(self.loss).items()}
-        return parameters
-
-    def set_params(self, **parameters):
-        """Set parameters; ``loss__name`` replaces the loss by one with that field.
-
-        Parameters
-        ----------
-        **parameters : dict
-
-        Returns
-        -------
-        self : object
-        """
-        fields = {name: parameters.pop(name) for name in list(parameters) if name.startswith("loss__")}
-        super().set_params(**parameters)
-        if fields:
-            changed = {name.removeprefix("loss__"): value for name, value in fields.items()}
-            try:
-                self.loss = dataclasses.replace(get_loss(self.loss), **changed)
-            except TypeError as error:
-                raise ValueError(f"invalid parameters {sorted(fields)} for the loss {self.loss!r}") from error
-        return self
 
     def inference(self, X, y, sample_weight=None, *, offset=None, cov_type="nonrobust", level=0.95):
         """Standard errors, tests and confidence intervals of the coefficients of an unpenalised fit.

@@ -11,6 +11,17 @@ PRIVATE: dict[str, str] = {
     "test_logistic::test_logistic_cv_multinomial_score[neg_log_loss-multiclass_agg_list3]": "asserts that "
     "the private _log_reg_scoring_path, which is scikit-learn's, stops at the same iterate to six decimals",
     "test_logistic::test_logreg_predict_proba_multinomial": "calls the private method _predict_proba_lr",
+    "test_gradient_boosting::test_should_stop": "calls the private method _should_stop",
+    "test_gradient_boosting::test_small_trainset": "calls the private method _get_small_trainset",
+    "test_gradient_boosting::test_check_interaction_cst": "calls the private method _check_interaction_cst",
+    "test_gradient_boosting::test_binning_train_validation_are_separated": "reads the private _bin_mapper",
+    "test_gradient_boosting::test_early_stopping_with_sample_weights": "replaces a function of a private "
+    "module, and counts its calls",
+    "test_gradient_boosting::test_raw_predict_is_called_with_custom_scorer": "counts calls of the "
+    "private method _raw_predict",
+    "test_gradient_boosting::test_custom_loss": "hands over a loss of the private module _loss",
+    "test_gradient_boosting::test_dataframe_categorical_results_same_as_ndarray": "reads the categories from "
+    "the private _preprocessor",
 }
 
 COPY_X = "asserts that copy_X=False overwrites X, which it permits; we never write to X"
@@ -19,6 +30,10 @@ STEPS = (
     "asserts that two fits of one step are one of two; ours is preconditioned by the Hessian at its start, "
     "which a warm start moves"
 )
+WORDING = "asserts scikit-learn's wording of an error; ours is a ValueError too, that says it otherwise"
+NO_TOL = "asserts that gains below tol end the rounds; early stopping here has no tol, any gain counts"
+RARE = "asserts that a category of ten rows is predicted like one never seen; here it is one like the others"
+POOLED = "asserts an error for more categories than bins; here the rarest of them share a bin"
 
 OTHER: dict[str, str] = {
     "test_coordinate_descent::test_lasso_dual_gap": "compares digits of the gap's rounding: 1e-15 and 2e-15",
@@ -55,4 +70,52 @@ OTHER: dict[str, str] = {
     "to which newton-cholesky falls back where the Hessian is singular; ours solves the singular system",
     "test_logistic::test_scores_attribute_layout_elasticnet": "compares warm with cold starts to 1e-3 in "
     "the score, which tol=1e-3, a bound of the gradient here, does not promise; the warm are the nearer",
+    **{
+        f"test_gradient_boosting::{name}": WORDING
+        for name in (
+            "test_init_parameters_validation",
+            "test_gamma_y_positive",
+            "test_poisson_y_positive[y0]",
+            "test_categorical_spec_errors",  # two of ten pass
+            "test_categorical_spec_errors_with_feature_names",
+            "test_X_val_raises_missing_y_val",
+        )
+    },
+    **{
+        f"test_gradient_boosting::test_early_stopping_{name}": NO_TOL
+        for name in (
+            *(
+                f"regression[{scoring}-None-True-5-0.1]"
+                for scoring in ("neg_mean_squared_error", None, "loss")
+            ),
+            *(f"classification[loss-None-True-5-0.1-data{k}]" for k in (0, 1)),
+            "default[HistGradientBoostingClassifier-X1-y1]",
+            "default[HistGradientBoostingRegressor-X3-y3]",
+        )
+    },
+    "test_gradient_boosting::test_early_stopping_classification[loss-0.1-True-5-1e-07-data0]": "asserts that "
+    "the loss of three rows, drawn at random, has a minimum within 50 rounds; under other seeds "
+    "scikit-learn's has none either",
+    "test_gradient_boosting::test_poisson_y_positive[y1]": "asserts an error where all counts are 0; the "
+    "mean here is then nearly 0",
+    **{
+        f"test_gradient_boosting::test_sample_weight_effect[42-{kind}_classification]": "compares seven "
+        "digits, and which of two splits of equal gain is taken; gradients here are rounded to a unit that "
+        "depends on the number of rows"
+        for kind in ("binary", "multiclass")
+    },
+    "test_gradient_boosting::test_single_node_trees[HistGradientBoostingClassifier]": "asserts that a "
+    "classifier can be fitted to one class; here it is an error, as with most of scikit-learn's",
+    "test_gradient_boosting::test_unknown_categories_nan[-1-True-HistGradientBoostingRegressor-True]": RARE,
+    "test_gradient_boosting::test_unknown_categories_nan[-1-False-HistGradientBoostingRegressor-True]": RARE,
+    "test_gradient_boosting::test_categorical_bad_encoding_errors": POOLED,
+    "test_gradient_boosting::test_dataframe_categorical_errors": POOLED,
+    "test_gradient_boosting::test_X_val_raises_with_early_stopping_false": "asserts an error for validation "
+    "rows without early stopping; here they are scored, and nothing else",
+    "test_monotonic_constraints::test_input_error": "asserts scikit-learn's wording of errors, and "
+    "one for constraints with several classes; here they hold for the raw prediction of each",
+    "test_monotonic_constraints::test_input_error_related_to_feature_names": WORDING,
+    "test_warm_start::test_warm_start_early_stopping": "asserts that a fit which has stopped early makes a "
+    "round more when it is started again; here the rounds before count, and it makes none",
+    "test_warm_start::test_max_iter_with_warm_start_validation": WORDING,
 }

@@ -1,7 +1,8 @@
 """A pytest plugin that puts our classes in the place of scikit-learn's, for scikit-learn's own tests.
 
 Loaded by ``-p`` before anything is collected, it rebinds each public name of `sklearn.linear_model` that
-`calclearn.linear_model` has too.  Test modules that say ``from sklearn.linear_model import Ridge``
+`calclearn.linear_model` has too, and in `sklearn.ensemble` the two of histogram-based boosting, to ours by
+their parameters' names (adapter.py).  Test modules that say ``from sklearn.linear_model import Ridge``
 afterwards get ours, and so do the parametrisations evaluated at their import.  Private modules, such as
 `sklearn.linear_model._ridge`, stay what they are.
 
@@ -15,12 +16,15 @@ import json
 from pathlib import Path
 
 import pytest
+import sklearn.ensemble
 import sklearn.linear_model
 from sklearn._loss import HalfGammaLoss, HalfPoissonLoss, HalfTweedieLoss
 from sklearn._loss.loss import HalfTweedieLossIdentity
 
 import calclearn.linear_model
 from calclearn.base import CalculusEstimator
+
+from . import adapter
 
 USED = False  # whether the running test has made, fitted or called anything of ours
 
@@ -66,7 +70,11 @@ def rebind():
             assert issubclass(public, CalculusEstimator), f"{name} is not counted"
         ours[name] = public if inspect.isclass(public) else _counted(public)
         setattr(sklearn.linear_model, name, ours[name])
-    _watch(CalculusEstimator)
+    for name in ("HistGradientBoostingClassifier", "HistGradientBoostingRegressor"):
+        ours[name] = getattr(adapter, name)
+        setattr(sklearn.ensemble, name, ours[name])
+    for base in (CalculusEstimator, adapter.Adapter):
+        _watch(base)
     return ours
 
 
