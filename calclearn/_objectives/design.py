@@ -185,7 +185,9 @@ class Design:
         rows = BLOCK_BYTES // (X.dtype.itemsize * max(p, 1))
         if self.sparse:
             rows = SPARSE_BLOCK_BYTES // max(12.0 * X.nnz / max(n, 1), 1.0)
-        rows = int(min(max(rows, 64), 16384))
+        rows = int(
+            min(max(rows, 64, min(p, 1024) * (not self.sparse)), 16384)
+        )  # lest adding Gram matrices up costs most
         block = SparseBlock if self.sparse else DenseBlock
         self.blocks = [block(X, i, j) for i, j in threads.chunks(n, rows)]
         self.lanes = self._lanes(LANES)

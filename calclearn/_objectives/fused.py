@@ -13,6 +13,7 @@ from ..losses import pointwise
 COLUMNS = 24  # beyond, or with more entries, larger blocks for BLAS are the faster
 ROWS = 128  # to a product
 ENTRIES = 1 << 15
+TILE_BYTES = 1 << 17  # of rows that a core's cache holds beside the rest
 
 
 def fits(design, n_outputs) -> bool:
@@ -63,6 +64,42 @@ def sparse_derivatives(loss, block, y, weight, coef, intercept, raw, gradient):
     except NumbaError:
         pointwise.value_gradient(loss, y[:1], y[:1])
         raise
+
+
+def dense_derivatives(loss, X, y, weight, coef, intercept, raw, gradient):
+    """The same for rows of a dense X in C order: a few of them come from memory at a time, once for both."""
+    dtype = coef.dtype
+    weight = None if weight is None else readonly(weight)
+    rows = loss.at(dtype), readonly(X), readonly(y), weight
+    tile = int(min(max(TILE_BYTES // (dtype.itemsize * max(X.shape[1], 1)), 8), 1024))
+    try:
+        return _accumulate_dense(*rows, readonly(coef), dtype.type(intercept), tile, raw, gradient)
+    except NumbaError:
+        pointwise.value_gradient(loss, y[:1], y[:1])
+        raise
+
+
+@kernel
+def _accumulate_dense(loss, X, y, weight, coef, intercept, tile, raw, gradient):
+    n, p = X.shape
+    total, sum_of_slopes = 0.0, 0.0
+    slopes, some = np.empty(tile, X.dtype), np.empty(p, X.dtype)
+    for start in range(0, n, tile):
+        stop = min(start + tile, n)
+        rows = X[start:stop]
+        np.dot(rows, coef, raw[start:stop])
+        for i in range(start, stop):
+            raw[i] += intercept
+            g, _ = loss.derivatives(y[i], raw[i])
+            s = 1.0 if weight is None else np.float64(weight[i])
+            total += s * loss.value(y[i], raw[i])
+            slopes[i - start] = s * g
+            sum_of_slopes += s * g
+        np.dot(slopes[: stop - start], rows, some)
+        for j in range(p):
+            gradient[j] += some[j]
+    gradient[p] += sum_of_slopes
+    return total
 
 
 @kernel

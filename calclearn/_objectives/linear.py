@@ -81,6 +81,14 @@ class Scaling:
         return dtrtrs(self._factor, rows.T, lower=1, trans=transposed)[0].T.ravel()
 
 
+def _runs(blocks):
+    """The rows of blocks as slices, neighbours together."""
+    starts = [block.start for block in blocks]
+    stops = [block.stop for block in blocks]
+    firsts = [k for k in range(len(starts)) if k == 0 or starts[k] != stops[k - 1]]
+    return [slice(starts[k], stops[last - 1]) for k, last in zip(firsts, [*firsts[1:], len(starts)])]
+
+
 class LinearObjective:
     r"""F and its derivatives, in one pass over the rows of X each.
 
@@ -259,11 +267,16 @@ class LinearObjective:
             value, gradient, H, raw = fused.derivatives(self.loss, *rows, readonly(coef), intercept)
             return self._see(x, raw, value, gradient[None], H)
         raw = self._fresh_raw()
-        in_one = self.design.sparse and self.n_outputs is None and self.offset is None
+        in_one = self.n_outputs is None and self.offset is None
+        dense = in_one and not self.design.sparse and self.design.X.flags.c_contiguous
+        in_one &= self.design.sparse
 
         def part(blocks):
             value, gradient = 0.0, np.zeros((self.n_outputs or 1, self.p + 1))
-            for block in blocks:
+            for rows in _runs(blocks) if dense else ():
+                inputs = self.loss, self.design.X[rows], self.y[rows], self._weights(rows), coef, intercept
+                value += fused.dense_derivatives(*inputs, raw[rows], gradient[0])
+            for block in () if dense else blocks:
                 rows = slice(block.start, block.stop)
                 if in_one:
                     inputs = self.loss, block, self.y[rows], self._weights(rows), coef, intercept, raw[rows]

@@ -5,6 +5,7 @@ import dataclasses
 
 import numpy as np
 import scipy.linalg
+from scipy.linalg.lapack import dtrtrs
 
 from .._runtime import threads
 from .linear import SAMPLE, LinearObjective
@@ -120,6 +121,64 @@ class Equilibrated:
     def lifted(self, solution):
         """A solution of the problem itself."""
         x, gradient = self.lift(solution.x), solution.gradient / self._scale
+        return dataclasses.replace(solution, x=x, gradient=gradient)
+
+
+class Whitened:
+    """The same problem in variables in which a Hessian that is near its own is the identity, for L-BFGS.
+
+    Its gradients are held against a tolerance as those of the problem itself.
+
+    Parameters
+    ----------
+    objective : LinearObjective
+    x : ndarray of shape (size,)
+        Where to start.
+    hessian : ndarray of shape (size, size)
+        Positive definite; such as that of a sample of the rows.
+
+    Raises
+    ------
+    LinAlgError
+        If it is not.
+    """
+
+    def __init__(self, objective: LinearObjective, x, hessian):
+        self._objective = objective
+        self._factor = scipy.linalg.cholesky(hessian, lower=True, check_finite=False)
+        self._length: float = 1.0
+        # Newton's step, with that Hessian, is as long as L-BFGS makes its first one: 1
+        self._length = float(np.linalg.norm(self._solve(objective.value_gradient(x)[1], 0))) or 1.0
+        self._start = x, self.project(x)
+        self.noise, self.convex = objective.noise, objective.convex
+
+    def _solve(self, vector, transposed):
+        return self._length * dtrtrs(self._factor, vector, lower=1, trans=transposed)[0]
+
+    def value_gradient(self, z):
+        value, gradient = self._objective.value_gradient(self.lift(z))
+        return value, self._solve(gradient, 0)
+
+    def gradient(self, of_z):
+        """The gradient of the problem itself."""
+        return self._factor @ of_z / self._length
+
+    def units(self, of_z):
+        """What is held against a tolerance."""
+        return self.gradient(of_z) * self._objective.units
+
+    def lift(self, z):
+        """Parameters of the problem itself; of the start without rounding, lest it be evaluated again."""
+        x, start = self._start
+        return x if np.array_equal(z, start) else self._solve(z, 1)
+
+    def project(self, x):
+        """Parameters in the new variables."""
+        return self._factor.T @ x / self._length
+
+    def lifted(self, solution):
+        """A solution of the problem itself."""
+        x, gradient = self.lift(solution.x), self.gradient(solution.gradient)
         return dataclasses.replace(solution, x=x, gradient=gradient)
 
 

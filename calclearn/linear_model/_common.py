@@ -15,7 +15,7 @@ from .._objectives.dual_logistic import run_dual_logistic
 from .._objectives.duality import primal_dual
 from .._objectives.linear import LinearObjective
 from .._objectives.proximal import ProximalNewton, smallest_subgradient
-from .._objectives.reduction import Centred, Equilibrated, FewerColumns, fewer_rows
+from .._objectives.reduction import Centred, Equilibrated, FewerColumns, Whitened, fewer_rows
 from .._objectives.sag import run_sag
 from .._objectives.separation import separated
 from .._runtime.threads import blas_threads
@@ -33,6 +33,11 @@ VANISHED = 0.05  # of the objective at the start
 FLAT = 1e-2  # slopes of the intercepts, in units of what the bound of `certify` lets pass
 SUBSAMPLE = 10  # Newton's method starts from the optimum of every tenth row ...
 ROWS_PER_COLUMN = 50  # ... where those are this many to a column: near enough for it to pay
+WHITENED_COLUMNS = 50  # from which a Hessian of all rows costs several gradients,
+ROWS_TO_WHITEN = (
+    20  # and that of every tenth row, if those are so many to a column, makes do with few of them
+)
+SAMPLED = 1e-1  # gradient of the sample's optimum, whose error is far larger
 SOLVERS = {
     "lbfgs": LBFGS,
     "newton-cg": NewtonCG,
@@ -148,18 +153,24 @@ def _fastest(objective, start, tol, max_iter, progress):
         solution, x = _fastest(reduced.small, reduced.project(start), tol, max_iter, lifted)
         return solution, reduced.lift(x)
     name = solver_for(objective)
-    if name in ("newton-cholesky", "proximal-newton") and _can_sample(objective):
-        start = _start_from_sample(objective, start, tol)
-    find = _with_first_steps if name == "newton-cg" and objective.design.sparse else minimise
+    scaled = None
+    if name == "newton-cg" and objective.design.sparse:
+        scaled = Equilibrated(objective, start)
+    elif name in ("newton-cholesky", "proximal-newton"):
+        whiten = _can_whiten(objective, name)
+        if _can_sample(objective, ROWS_TO_WHITEN if whiten else ROWS_PER_COLUMN):
+            start, sample = _start_from_sample(objective, start, max(tol, SAMPLED if whiten else 0.0))
+            if whiten and sample is not None:
+                scaled = _whitened(objective, start, sample)
+    find = minimise if scaled is None else partial(_with_first_steps, scaled=scaled)
     solution, x = find(objective, name, start, tol=tol, max_iter=max_iter, progress=progress)
     slopes = objective.unpack(solution.gradient)[1]
     level = max_norm(slopes) <= FLAT * np.sqrt(objective.noise)
     return solution, x if level else objective.minimise_intercept(x)
 
 
-def _with_first_steps(objective, solver, start, *, tol, max_iter, progress):
-    """L-BFGS, and `solver` only where a few steps of it are not enough."""
-    scaled = Equilibrated(objective, start)
+def _with_first_steps(objective, solver, start, *, scaled, tol, max_iter, progress):
+    """L-BFGS in the variables of `scaled`, and `solver` only where a few steps of it are not enough."""
     lifted = progress and (lambda i, value, z: progress(i, value, scaled.lift(z)))
     search = LBFGS(tol=tol, max_iter=min(FIRST_STEPS, max_iter))
     with blas_threads(1):
@@ -183,20 +194,34 @@ def reduction_for(objective):
 
 
 def _start_from_sample(objective, start, tol):
-    """The optimum of every tenth row, where that is better than `start` is for them."""
+    """`(start, sample)`: the optimum of every tenth row, where that is better than `start` is for them."""
     sample = fewer_rows(objective, SUBSAMPLE)
     if sample is None:
-        return start
+        return start, None
     with blas_threads(1), np.errstate(all="ignore"):
         solver = ProximalNewton if objective.kinked else Newton
         x = solver(tol=max(tol, 1e-4), max_iter=20).minimise(sample, start).x
         value = objective.value_gradient(x)[0] + objective.kinks(x)  # which the solver asks for next
-        return x if value < sample.penalised_value(start) else start
+        return x if value < sample.penalised_value(start) else start, sample
 
 
-def _can_sample(objective) -> bool:
-    enough = objective.n >= SUBSAMPLE * ROWS_PER_COLUMN * objective.size
+def _whitened(objective, start, sample):
+    """Variables in which the Hessian of a sample of the rows is the identity; None where it is singular."""
+    with blas_threads(1):
+        try:
+            return Whitened(objective, start, sample.hessian(start))
+        except (np.linalg.LinAlgError, ValueError):
+            return None
+
+
+def _can_sample(objective, rows_per_column) -> bool:
+    enough = objective.n >= SUBSAMPLE * rows_per_column * objective.size
     return objective.convex and not objective.design.sparse and enough
+
+
+def _can_whiten(objective, name) -> bool:
+    """Whether Hessians of all rows cost so much more than gradients that one of a sample is to do."""
+    return name == "newton-cholesky" and objective.p >= WHITENED_COLUMNS and objective.n_outputs is None
 
 
 @blas_threads(1)

@@ -172,8 +172,9 @@ class Watch:
     stopping : Stopping
     progress : callable, optional
         ``progress(iteration, value, x)`` after each step; a true answer stops the minimisation.
-    units : float or ndarray of shape (p,)
-        Factors of the gradient's components where they are held against `tol`.
+    units : float, ndarray of shape (p,), or callable
+        Factors of the gradient's components where they are held against `tol`; or what makes of the gradient
+        the numbers that are.
 
     Attributes
     ----------
@@ -245,7 +246,7 @@ class Watch:
 
     def _goal(self, value, gradient, step):
         stopping = self.stopping
-        if gradient is not None and max_norm(gradient * self.units) <= stopping.tol:
+        if gradient is not None and max_norm(self._in_units(gradient)) <= stopping.tol:
             return GRADIENT
         if step is not None and step < stopping.step_tol:
             return STEP
@@ -256,6 +257,9 @@ class Watch:
             if self._idle >= stopping.patience:
                 return STALLED
         return ITERATIONS if self.n_iter >= stopping.max_iter else None
+
+    def _in_units(self, gradient):
+        return self.units(gradient) if callable(self.units) else gradient * self.units
 
     def solution(self, reason, hessian=None):
         """Return the `Solution`: the last iterate, or the best one where the minimisation diverged."""
