@@ -74,7 +74,8 @@ def compile_ahead() -> int:
 
 def usual_signatures():
     """`(label, job)` for each group of kernels that most programs need."""
-    from .linear_model import GeneralizedLinearRegressor, LinearRegression, LogisticRegression
+    from .ensemble import NewtonBoostingClassifier, NewtonBoostingRegressor
+    from .linear_model import GeneralizedLinearRegressor, LassoCV, LinearRegression, LogisticRegression
     from .losses import get_loss
 
     def fit(model, dtype, classes):
@@ -83,6 +84,9 @@ def usual_signatures():
         y = rng.integers(classes, size=60) if classes else (1.0 + rng.random(60)).astype(dtype)
         for weight in (None, np.ones(60)):
             model.fit(X, y, sample_weight=weight)
+        model.predict(X)
+        if hasattr(model, "predict_contributions"):
+            model.predict_contributions(X)
 
     jobs = []
     for dtype in (np.float64, np.float32):
@@ -91,6 +95,12 @@ def usual_signatures():
             (f"logistic regression, 2 classes, {kind}", LogisticRegression(tol=1e-2), 2),
             (f"logistic regression, 3 classes, {kind}", LogisticRegression(tol=1e-2), 3),
             (f"linear regression by descent, {kind}", LinearRegression(solver="sgd", max_iter=2, tol=1e9), 0),
+        ]
+        models += [
+            (f"boosted trees, 2 classes, {kind}", NewtonBoostingClassifier(n_estimators=1), 2),
+            (f"boosted trees, 3 classes, {kind}", NewtonBoostingClassifier(n_estimators=1), 3),
+            (f"boosted trees, numbers, {kind}", NewtonBoostingRegressor(n_estimators=1), 0),
+            (f"lasso, cross-validated, {kind}", LassoCV(alphas=3, cv=2), 0),
         ]
         for name in ("squared_error", "huber", "log_cosh", "poisson", "gamma"):
             model = GeneralizedLinearRegressor(loss=get_loss(name), tol=1e-2)

@@ -241,7 +241,7 @@ def _is_plain(estimator, X, y, options) -> bool:
         return False
     if not options.get("reset", True) and getattr(estimator, "n_features_in_", None) != X.shape[1]:
         return False
-    if not isinstance(y, str):
+    if not isinstance(y, str) or y != "no_validation":
         if type(y) is not np.ndarray or y.shape != X.shape[:1] or y.dtype.kind not in "biuf":
             return False
         if y.dtype.kind == "f" and not _sum_is_finite(y, estimator):

@@ -18,6 +18,7 @@ from .._runtime.jit import kernel, readonly
 
 BLOCK_BYTES = 1 << 19  # the share of a core's cache that a block of X may take
 SPARSE_BLOCK_BYTES = 1 << 22  # less is to be gained by it where indices jump; fewer blocks are fewer calls
+GRAM_COLUMNS = 2048  # beyond, nobody asks for one
 LANES = 16  # partial sums; more lanes than this many threads would idle
 LANE_BYTES = 1 << 28  # what the lanes' Gram matrices may take together
 
@@ -185,9 +186,9 @@ class Design:
         rows = BLOCK_BYTES // (X.dtype.itemsize * max(p, 1))
         if self.sparse:
             rows = SPARSE_BLOCK_BYTES // max(12.0 * X.nnz / max(n, 1), 1.0)
-        rows = int(
-            min(max(rows, 64, min(p, 1024) * (not self.sparse)), 16384)
-        )  # lest adding Gram matrices up costs most
+        if not self.sparse and p <= GRAM_COLUMNS:  # lest adding Gram matrices up costs more than making them
+            rows = max(rows, min(p, 1024))
+        rows = int(min(max(rows, 64), 16384))
         block = SparseBlock if self.sparse else DenseBlock
         self.blocks = [block(X, i, j) for i, j in threads.chunks(n, rows)]
         self.lanes = self._lanes(LANES)

@@ -140,15 +140,22 @@ class Whitened:
     Raises
     ------
     LinAlgError
-        If it is not.
+        If it is not, or only by rounding.
     """
 
     def __init__(self, objective: LinearObjective, x, hessian):
         self._objective = objective
         self._factor = scipy.linalg.cholesky(hessian, lower=True, check_finite=False)
+        rounding = (
+            10 * len(hessian) * np.finfo(objective.design.dtype).eps
+        )  # by whose grace a factor may exist
+        if not (np.diagonal(self._factor) ** 2 > rounding * np.diagonal(hessian)).all():
+            raise np.linalg.LinAlgError("the Hessian is singular, but for rounding")
         self._length: float = 1.0
         # Newton's step, with that Hessian, is as long as L-BFGS makes its first one: 1
         self._length = float(np.linalg.norm(self._solve(objective.value_gradient(x)[1], 0))) or 1.0
+        if not np.isfinite(self._length):
+            raise np.linalg.LinAlgError("Newton's step is not finite")
         self._start = x, self.project(x)
         self.noise, self.convex = objective.noise, objective.convex
 

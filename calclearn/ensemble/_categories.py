@@ -170,8 +170,14 @@ def _translate(known, fitted):
 
 def _numbers(column, f):
     """A column of numbers as floats; missing values as NaN."""
-    if str(column.dtype).startswith("complex"):
+    kind = str(column.dtype).lower()
+    if kind.startswith("complex"):
         raise ValueError(f"Complex data not supported: column {f} of X has dtype {column.dtype}")
+    if kind.startswith(("datetime", "timedelta", "date", "duration", "time")):
+        raise ValueError(
+            f"column {_named_as(column, f)} of X has dtype {column.dtype}: make numbers of it, in a unit of "
+            "your choice"
+        )
     try:
         if hasattr(column, "to_numpy"):
             kind = str(column.dtype)
@@ -180,7 +186,25 @@ def _numbers(column, f):
             return _to_float(column, np.float64)
         return np.asarray(column, np.float32 if column.dtype == np.float32 else np.float64)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"column {f} of X is neither of numbers nor of categories: {error}") from error
+        raise ValueError(
+            f"column {_named_as(column, f)} of X is neither of numbers nor of categories: {error}. If it "
+            "holds categories, give it that dtype (astype('category')), or name it in categorical_features"
+        ) from error
+
+
+def _named_as(column, f):
+    """What a user calls the column: by its name, else by its number."""
+    name = getattr(column, "name", None)
+    return f if name is None else repr(name)
+
+
+def check_numbers(X):
+    """Raise a ValueError that says what to do if a frame without categories has columns of something else."""
+    for f in range(X.shape[1]):
+        column = _column(X, f)
+        kind = str(getattr(column, "dtype", "")).lower()
+        if kind.startswith(("str", "object", "datetime", "timedelta", "date", "duration", "time")):
+            _numbers(column, f)
 
 
 def _to_float(column, dtype):

@@ -20,8 +20,9 @@ from ..base import (
     thread_count,
 )
 from ..optimize import Optimality
+from ..optimize._stopping import ALL_ROUNDS, CALLBACK, STOPPED_EARLY
 from ._binning import apply_bins, learn_bins
-from ._categories import encode, find_categorical
+from ._categories import check_numbers, encode, find_categorical, is_frame
 from ._constraints import interaction_groups, monotone_directions
 from ._exchange import Exchange
 from ._layout import BINS, Data
@@ -31,9 +32,6 @@ from ._reading import IMPORTANCES, Readable
 from ._rounds import Boosting, Losses
 from ._trees import Trees, check_state
 
-ALL_ROUNDS = "all rounds done"
-STOPPED_EARLY = "stopped early"
-CALLBACK = "stopped by a callback"
 RULES: dict[str, type] = dict.fromkeys(
     ("min_child_samples", "max_depth", "max_leaves"), int
 )  # others would compile kernels anew
@@ -306,6 +304,8 @@ class NewtonBoosting(LossParameters, Readable, Exchange, CalculusEstimator):
                 raise ValueError("categorical_features cannot be columns of a sparse X: use a dense one")
             _check_n_features(self, X, reset=reset)
             X, categories = encode(X, mask, categories)
+        elif is_frame(X):
+            check_numbers(X)
         X = check_array(
             X,
             accept_sparse=("csr", "csc"),
@@ -403,11 +403,10 @@ def _margins(base_margin, n, n_outputs):
     if base_margin is None:
         return np.zeros((n, n_outputs))
     margin = check_array(base_margin, dtype=np.float64, ensure_2d=False, input_name="base_margin")
-    if margin.ndim == 1 and n_outputs == 1:
-        margin = margin[:, None]
-    if margin.shape != (n, n_outputs):
-        raise ValueError(f"base_margin must have shape ({n}, {n_outputs}), got {margin.shape}")
-    return margin.copy()
+    wanted = (n,) if n_outputs == 1 and margin.ndim == 1 else (n, n_outputs)
+    if margin.shape != wanted:
+        raise ValueError(f"base_margin must have shape {wanted}, got {margin.shape}")
+    return margin.reshape(n, n_outputs).copy()
 
 
 def _raw_of_mean(loss, mean):

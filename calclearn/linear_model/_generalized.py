@@ -355,7 +355,7 @@ class GeneralizedLinearRegressor(RegressorMixin, GeneralizedLinearModel):
             domain = get_loss(self.loss).domain
         except (TypeError, ValueError):  # invalid parameters are reported by fit
             return tags
-        tags.target_tags.positive_only = domain == "positive"
+        tags.target_tags.positive_only = domain in ("positive", "nonnegative")
         return tags
 
 

@@ -321,7 +321,9 @@ class _Dense:
         while True:
             t = -dpotrs(factor, self.gradient, lower=1)[0]
             length = np.linalg.norm(t)
-            if length <= radius * (1.0 if shift == 0.0 else 1.1):
+            if length <= radius * (
+                1.0 + 4 * EPS if shift == 0.0 else 1.1
+            ):  # else the shift might stay 0 for ever
                 gain = 0.5 * (shift * length * length - self.gradient @ t)  # (10)
                 return t, gain, shift == 0.0
             bend = np.linalg.norm(dtrtrs(factor, t, lower=1)[0])

@@ -28,8 +28,13 @@ GAP = "duality gap within tol"
 VERTEX = "at a vertex"
 FAILED = "linear programme failed"
 
+ALL_ROUNDS = "all rounds done"
+STOPPED_EARLY = "stopped early"
+
 CONVERGED = frozenset({GRADIENT, ROUNDING, STALLED, STEP, DIRECT, GAP, VERTEX})
 SENTENCES = {
+    ALL_ROUNDS: "As many rounds of boosting as were asked for are done; more could lower the training loss.",
+    STOPPED_EARLY: "The score of the evaluation set had not become better for early_stopping_rounds rounds.",
     GRADIENT: "Every component of the gradient is at most tol.",
     ROUNDING: "The full Newton step promises less than the rounding error of the objective; "
     "the gradient cannot be brought closer to zero in this arithmetic.",

@@ -26,6 +26,7 @@ from sklearn.preprocessing import StandardScaler
 import calclearn
 from calclearn.ensemble import NewtonBoostingClassifier, NewtonBoostingRegressor, _growing
 from calclearn.losses import EpsilonInsensitive, Quantile, Tweedie, get_loss, loss
+from calclearn.optimize import explain
 
 PATIENCE = 120  # seconds after which a child process counts as hung
 
@@ -1048,13 +1049,13 @@ WRONG = {
         {"eval_set": [(x, t)]},
         "eval_metric: 'rmse' and 'mae' are for one loss",
     ),
-    "margin of another length": (R(), x, t, {"base_margin": t[:3]}, r"base_margin must have shape \(20, 1\)"),
+    "margin of another length": (R(), x, t, {"base_margin": t[:3]}, r"base_margin must have shape \(20,\)"),
     "margin of too many outputs": (
         C(),
         x,
         k,
         {"base_margin": x},
-        r"base_margin must have shape \(20, 1\), got \(20, 2\)",
+        r"base_margin must have shape \(20,\), got \(20, 2\)",
     ),
     "margin of too few outputs": (
         C(),
@@ -1250,3 +1251,30 @@ def test_nothing_warns(data):
         warnings.simplefilter("error")
         for model in KINDS:
             clone(model).fit(X, target(model, data)).predict(X)
+
+
+@pytest.mark.parametrize("with_category", [False, True])
+@pytest.mark.parametrize(
+    ("column", "match"),
+    [
+        (pd.Series(["a", "b"] * 20, name="town"), "column 'town' .* name it in categorical_features"),
+        (pd.Series(pd.date_range("2020", periods=40), name="day"), "column 'day' of X has dtype datetime64"),
+        (pd.Series(pd.to_timedelta(range(40), "h"), name="wait"), "column 'wait' of X has dtype timedelta64"),
+    ],
+    ids=["strings", "dates", "durations"],
+)
+def test_columns_that_are_no_numbers_are_refused_by_name(column, match, with_category):
+    frame = pd.DataFrame({"x": np.arange(40.0), str(column.name): column})
+    if with_category:
+        frame["c"] = pd.Categorical(["p", "q"] * 20)
+    with pytest.raises(ValueError, match=match):
+        NewtonBoostingRegressor(n_estimators=1).fit(frame, np.arange(40.0))
+
+
+def test_each_reason_to_stop_has_a_sentence(data):
+    X, y, _ = data
+    for early in (None, 1):
+        model = NewtonBoostingRegressor(
+            n_estimators=60, early_stopping_rounds=early, validation_fraction=early and 0.3, random_state=0
+        ).fit(X, y)
+        assert explain(model.optimality_.reason)

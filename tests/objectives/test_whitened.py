@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from sklearn.exceptions import ConvergenceWarning
 
 from calclearn._objectives.design import Design
 from calclearn._objectives.linear import LinearObjective
@@ -91,6 +92,26 @@ def test_a_sample_of_rows_may_be_odd_and_the_optimum_is_found_all_the_same(C, or
     assert model.optimality_.converged
     assert model.optimality_.objective <= exact.optimality_.objective * (1 + 1e-10)
     assert_allclose(model.coef_ * X.std(axis=0), exact.coef_ * X.std(axis=0), atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_columns_that_depend_on_one_another_are_left_to_newtons_method(dtype):
+    X, y = tall()
+    X = (X / X.std(axis=0)).astype(dtype)
+    X[:, -1] = X[:, 0]
+    model = LogisticRegression(C=np.inf, tol=1e-6).fit(X, y)
+    assert model.optimality_.converged
+    assert np.abs(model.coef_).max() < 10.0
+    assert_allclose(model.coef_[0, -1], model.coef_[0, 0], rtol=1e-3)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of squares that overflow
+def test_a_hessian_that_overflows_is_told_as_before():
+    X, y = tall()
+    X[:, 0] *= 1e160
+    with pytest.warns(ConvergenceWarning, match="not finite"):
+        model = LogisticRegression().fit(X, y)
+    assert not model.optimality_.converged
 
 
 def test_a_singular_hessian_of_the_sample_is_left_to_newtons_method():

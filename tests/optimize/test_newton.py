@@ -446,3 +446,16 @@ def test_the_step_meets_the_conditions_of_a_constrained_minimum(eigenvalues, rad
         assert_allclose(np.linalg.norm(t), radius, rtol=0.11)
     rounding = 1e-15 * np.linalg.norm(inner) * t @ t
     assert_allclose(step.gain, -(model.gradient @ t + 0.5 * t @ inner @ t), rtol=1e-9, atol=rounding)
+
+
+def test_a_step_as_long_as_the_region_but_for_rounding_is_taken():
+    """Else the shift of the secular equation stayed 0, and the search for it never ended."""
+    from calclearn.linear_model import LogisticRegression
+
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(500, 30)), rng.integers(2, size=500)
+    model = LogisticRegression(warm_start=True, solver="newton-cholesky").fit(X, y)
+    best = model.optimality_.objective
+    model.coef_ = np.full_like(model.coef_, 1e5)
+    model.fit(X, y)
+    assert model.optimality_.objective == pytest.approx(best, rel=1e-6)
