@@ -1055,7 +1055,7 @@ WRONG = {
         x,
         k,
         {"base_margin": x},
-        r"base_margin must have shape \(20,\), got \(20, 2\)",
+        r"base_margin must have shape \(20, 1\), got \(20, 2\)",
     ),
     "margin of too few outputs": (
         C(),
