@@ -247,7 +247,7 @@ LONG = """
         "lbfgs": LogisticRegression(solver="lbfgs", C=1e6, **forever),
     }[sys.argv[1]]
     few = {"max_iter": 2, "tol": 1e9}
-    type(model)(**model.get_params() | few).fit(X[:100], y[:100])  # compiled
+    type(model)(**model.get_params() | few).fit(X[:5000], y[:5000])  # compiled, for many rows
     print("ready", flush=True)
     try:
         model.fit(X, y)

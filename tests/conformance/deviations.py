@@ -32,7 +32,6 @@ STEPS = (
 )
 WORDING = "asserts scikit-learn's wording of an error; ours is a ValueError too, that says it otherwise"
 NO_TOL = "asserts that gains below tol end the rounds; early stopping here has no tol, any gain counts"
-RARE = "asserts that a category of ten rows is predicted like one never seen; here it is one like the others"
 POOLED = "asserts an error for more categories than bins; here the rarest of them share a bin"
 
 OTHER: dict[str, str] = {
@@ -106,8 +105,6 @@ OTHER: dict[str, str] = {
     },
     "test_gradient_boosting::test_single_node_trees[HistGradientBoostingClassifier]": "asserts that a "
     "classifier can be fitted to one class; here it is an error, as with most of scikit-learn's",
-    "test_gradient_boosting::test_unknown_categories_nan[-1-True-HistGradientBoostingRegressor-True]": RARE,
-    "test_gradient_boosting::test_unknown_categories_nan[-1-False-HistGradientBoostingRegressor-True]": RARE,
     "test_gradient_boosting::test_categorical_bad_encoding_errors": POOLED,
     "test_gradient_boosting::test_dataframe_categorical_errors": POOLED,
     "test_gradient_boosting::test_X_val_raises_with_early_stopping_false": "asserts an error for validation "
