@@ -35,6 +35,7 @@ __all__ = [
     "classes_and_codes",
     "drop_weightless",
     "fitting",
+    "is_plain_array",
     "thread_count",
     "validate",
 ]
@@ -233,13 +234,21 @@ def validate(estimator, X, y="no_validation", *, sparse=("csr", "csc"), **option
     return checked
 
 
+def is_plain_array(estimator, X, *, reset) -> bool:
+    """Whether X is an array of floats without names, as the estimator knows it if not to `reset`."""
+    return (
+        type(X) is np.ndarray
+        and X.ndim == 2
+        and X.size > 0
+        and X.dtype in (np.float64, np.float32)
+        and not hasattr(estimator, "feature_names_in_")
+        and (reset or getattr(estimator, "n_features_in_", None) == X.shape[1])
+    )
+
+
 def _is_plain(estimator, X, y, options) -> bool:
     """Whether scikit-learn's validation would hand X and y back as they are, setting the width alone."""
-    if type(X) is not np.ndarray or X.ndim != 2 or not X.size or X.dtype not in (np.float64, np.float32):
-        return False
-    if not USUAL.issuperset(options) or hasattr(estimator, "feature_names_in_"):
-        return False
-    if not options.get("reset", True) and getattr(estimator, "n_features_in_", None) != X.shape[1]:
+    if not USUAL.issuperset(options) or not is_plain_array(estimator, X, reset=options.get("reset", True)):
         return False
     if not isinstance(y, str) or y != "no_validation":
         if type(y) is not np.ndarray or y.shape != X.shape[:1] or y.dtype.kind not in "biuf":

@@ -260,10 +260,16 @@ LONG = """
 def test_ctrl_c_ends_a_long_fit_soon_and_leaves_the_estimator_unfitted(tmp_path):
     program = tmp_path / "long.py"
     program.write_text(textwrap.dedent(LONG))
-    for process in [start(program, solver) for solver in ("sgd", "gd", "lbfgs")]:
-        assert process.stdout.readline() == "ready\n", process.communicate()[1]
-        time.sleep(0.5)  # well within the fit
-        process.send_signal(signal.SIGINT)
-        sent = time.monotonic()
-        assert finish(process) == ["[]"]
-        assert time.monotonic() - sent < 5  # an answer, not a speed: about a second is meant
+    processes = [start(program, solver) for solver in ("sgd", "gd", "lbfgs")]
+    try:
+        for process in processes:
+            assert process.stdout.readline() == "ready\n", process.communicate()[1]
+            time.sleep(0.5)  # well within the fit
+            process.send_signal(signal.SIGINT)
+            sent = time.monotonic()
+            assert finish(process) == ["[]"]
+            assert time.monotonic() - sent < 5  # an answer, not a speed: about a second is meant
+    finally:
+        for process in processes:  # one that failed must not leave the others at work for ever
+            process.kill()
+            process.communicate()

@@ -6,6 +6,8 @@ the code NaN, like a missing one.
 
 import numpy as np
 
+TIMES = ("date", "time", "duration")  # how the dtypes of pandas and polars begin that are no numbers
+
 
 def is_frame(X):
     """Whether X is a data frame: of pandas, polars, or alike."""
@@ -173,7 +175,7 @@ def _numbers(column, f):
     kind = str(column.dtype).lower()
     if kind.startswith("complex"):
         raise ValueError(f"Complex data not supported: column {f} of X has dtype {column.dtype}")
-    if kind.startswith(("datetime", "timedelta", "date", "duration", "time")):
+    if kind.startswith(TIMES):
         raise ValueError(
             f"column {_named_as(column, f)} of X has dtype {column.dtype}: make numbers of it, in a unit of "
             "your choice"
@@ -203,7 +205,7 @@ def check_numbers(X):
     for f in range(X.shape[1]):
         column = _column(X, f)
         kind = str(getattr(column, "dtype", "")).lower()
-        if kind.startswith(("str", "object", "datetime", "timedelta", "date", "duration", "time")):
+        if kind.startswith(("str", "object", *TIMES)):
             _numbers(column, f)
 
 

@@ -17,6 +17,7 @@ from ..base import (
     StrOptions,
     check_weights,
     drop_weightless,
+    is_plain_array,
     thread_count,
 )
 from ..optimize import Optimality
@@ -291,7 +292,7 @@ class NewtonBoosting(LossParameters, Readable, Exchange, CalculusEstimator):
         Whoever goes on from a previous fit needs the same features and codes.
         """
         reset = reset and not self._goes_on()
-        if not reset and self._categorical is None and self._is_plain(X):
+        if not reset and self._categorical is None and is_plain_array(self, X, reset=False):
             return X
         if reset:
             mask = find_categorical(X, self.categorical_features)
@@ -319,17 +320,6 @@ class NewtonBoosting(LossParameters, Readable, Exchange, CalculusEstimator):
         if reset:
             self._categorical, self.categories_ = mask, categories
         return X
-
-    def _is_plain(self, X):
-        """Whether X needs no validation: an array of floats as wide as that of `fit`, both without names."""
-        return (
-            type(X) is np.ndarray
-            and X.ndim == 2
-            and X.dtype in (np.float64, np.float32)
-            and len(X) > 0
-            and X.shape[1] == self.n_features_in_
-            and not hasattr(self, "feature_names_in_")
-        )
 
     # ------------------------------------------------------------------------------------------ prediction
 

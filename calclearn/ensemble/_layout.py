@@ -13,6 +13,14 @@ from numba.experimental import structref
 BINS = 256  # to a feature: at most 255 of values, then one of missing ones
 SET_WORDS = BINS // 64  # of a set of bins, one bit each
 LEAF = -1
+FEW = 128  # rows of a node that needs no histogram
+
+# The job that is being done, or was done last.
+START, ROOT, PARTITION, GATHER, SEARCH, CHOOSE = range(6)
+
+# The state of a tree that grows: the last two are the job and its node.
+N_NODES, N_LEAVES, CURSOR, N_HEAP, N_FREE, WORK, ENDED, JOB, NODE_OF = range(9)
+FINISHED, INTERRUPTED, FULL = range(3)
 
 
 class Data(NamedTuple):

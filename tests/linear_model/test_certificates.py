@@ -129,7 +129,10 @@ def test_lasso_and_elastic_net(seed, l1_ratio, positive):
     alpha = drawn.strength * np.abs(drawn.X.T @ (weight * (y - np.average(y, weights=weight)))).max()
     options = {"positive": positive, "tol": drawn.tol, "max_iter": 20}
     model = Lasso(alpha, **options) if l1_ratio == 1 else ElasticNet(alpha, l1_ratio=l1_ratio, **options)
-    squares = lambda f: (0.5 * weight @ (f - y) ** 2, weight * (f - y))  # noqa: E731
+
+    def squares(f):
+        return 0.5 * weight @ (f - y) ** 2, weight * (f - y)
+
     best = optimum(squares, drawn.X, l1=alpha * l1_ratio, l2=alpha * (1 - l1_ratio), positive=positive)
     check(model, drawn, y, best)
 
@@ -200,7 +203,10 @@ def test_the_generalised_regressor_with_kinks(seed, positive):
     weight = weights_of(drawn) / weights_of(drawn).sum()
     alpha = drawn.strength * 0.3
     model = GeneralizedLinearRegressor("poisson", alpha=alpha, l1_ratio=0.7, positive=positive, tol=drawn.tol)
-    poisson = lambda f: (weight @ (np.exp(f) - y * f), weight * (np.exp(f) - y))  # noqa: E731
+
+    def poisson(f):
+        return weight @ (np.exp(f) - y * f), weight * (np.exp(f) - y)
+
     best = optimum(poisson, drawn.X, l1=0.7 * alpha, l2=0.3 * alpha, positive=positive)
     check(model, drawn, y, best)
 
