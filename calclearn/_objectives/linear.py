@@ -267,28 +267,40 @@ class LinearObjective:
             value, gradient, H, raw = fused.derivatives(self.loss, *rows, readonly(coef), intercept)
             return self._see(x, raw, value, gradient[None], H)
         raw = self._fresh_raw()
-        in_one = self.n_outputs is None and self.offset is None
-        dense = in_one and not self.design.sparse and self.design.X.flags.c_contiguous
-        in_one &= self.design.sparse
+        add, pieces = self._way_over_rows()
 
         def part(blocks):
-            value, gradient = 0.0, np.zeros((self.n_outputs or 1, self.p + 1))
-            for rows in _runs(blocks) if dense else ():
-                inputs = self.loss, self.design.X[rows], self.y[rows], self._weights(rows), coef, intercept
-                value += fused.dense_derivatives(*inputs, raw[rows], gradient[0])
-            for block in () if dense else blocks:
-                rows = slice(block.start, block.stop)
-                if in_one:
-                    inputs = self.loss, block, self.y[rows], self._weights(rows), coef, intercept, raw[rows]
-                    value += fused.sparse_derivatives(*inputs, gradient[0])
-                    continue
-                raw[rows] = self._raw_of(block, coef, intercept)
-                v, g = pointwise.value_gradient(self.loss, self.y[rows], raw[rows], self._weights(rows))
-                value += self._sum(v)
-                self._add_gradient(gradient, block, g)
-            return [value, gradient]
+            gradient = np.zeros((self.n_outputs or 1, self.p + 1))
+            return [sum(add(piece, coef, intercept, raw, gradient) for piece in pieces(blocks)), gradient]
 
         return self._see(x, raw, *self.design.reduce(part))
+
+    def _way_over_rows(self):
+        """`(add, pieces)`: what sums losses and gradient of a piece, and what pieces blocks are cut into.
+
+        One output without offsets takes a row of X from memory once, for its raw prediction and its gradient.
+        """
+        if self.n_outputs is not None or self.offset is not None:
+            return self._add_block, list
+        if self.design.sparse:
+            return self._add_sparse_block, list
+        return (self._add_rows, _runs) if self.design.X.flags.c_contiguous else (self._add_block, list)
+
+    def _add_rows(self, rows, coef, intercept, raw, gradient):
+        inputs = self.loss, self.design.X[rows], self.y[rows], self._weights(rows), coef, intercept
+        return fused.dense_derivatives(*inputs, raw[rows], gradient[0])
+
+    def _add_sparse_block(self, block, coef, intercept, raw, gradient):
+        rows = slice(block.start, block.stop)
+        inputs = self.loss, block, self.y[rows], self._weights(rows), coef, intercept
+        return fused.sparse_derivatives(*inputs, raw[rows], gradient[0])
+
+    def _add_block(self, block, coef, intercept, raw, gradient):
+        rows = slice(block.start, block.stop)
+        raw[rows] = self._raw_of(block, coef, intercept)
+        v, g = pointwise.value_gradient(self.loss, self.y[rows], raw[rows], self._weights(rows))
+        self._add_gradient(gradient, block, g)
+        return self._sum(v)
 
     def value_gradient_from(self, x, raw):
         """F and its gradient where the raw predictions of `x` are known: one product with X."""

@@ -33,11 +33,9 @@ VANISHED = 0.05  # of the objective at the start
 FLAT = 1e-2  # slopes of the intercepts, in units of what the bound of `certify` lets pass
 SUBSAMPLE = 10  # Newton's method starts from the optimum of every tenth row ...
 ROWS_PER_COLUMN = 50  # ... where those are this many to a column: near enough for it to pay
-WHITENED_COLUMNS = 50  # from which a Hessian of all rows costs several gradients,
-ROWS_TO_WHITEN = (
-    20  # and that of every tenth row, if those are so many to a column, makes do with few of them
-)
-SAMPLED = 1e-1  # gradient of the sample's optimum, whose error is far larger
+WHITENED_COLUMNS = 50  # from which on a Hessian of all rows costs several gradients: then that of every
+ROWS_TO_WHITEN = 20  # tenth row, if those are so many to a column, has to do, with some more gradients
+SAMPLED = 1e-1  # gradient at which the search for the sample's own optimum ends: it is far off anyway
 SOLVERS = {
     "lbfgs": LBFGS,
     "newton-cg": NewtonCG,
