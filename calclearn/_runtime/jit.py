@@ -53,7 +53,7 @@ def kernel(function):
     Division by zero follows IEEE 754 (``error_model="numpy"``).  Hand inputs over as read-only views,
     so that there is one signature for them.
     """
-    compiled = numba.njit(nogil=True, error_model="numpy")(function)
+    compiled = numba.njit(nogil=True, error_model="numpy", no_cfunc_wrapper=True)(function)
     if isinstance(compiled, Dispatcher):  # with NUMBA_DISABLE_JIT it is the function itself
         if _numba_is_as_known():
             compiled._cache = KernelCache(function)
@@ -63,10 +63,21 @@ def kernel(function):
 
 
 def inner(function):
-    """Compile a part of kernels, kept on disk with them; without a way in from Python: a call would crash."""
-    return numba.njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(
-        function
-    )
+    """Compile a part of kernels, kept on disk with them; without a way in from Python: a call would crash.
+
+    It makes no arrays, and so has no references to count.
+    """
+    return _part(function, laid_in=False)
+
+
+def inlined(function):
+    """The same, laid into whoever calls it: for what is called so often that calls count."""
+    return _part(function, laid_in=True)
+
+
+def _part(function, laid_in):
+    options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "forceinline": laid_in}
+    return numba.njit(nogil=True, error_model="numpy", _nrt=False, **options)(function)
 
 
 def readonly(array, dtype=None):

@@ -23,7 +23,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from . import threads
-from .jit import kernel
+from .jit import inner
 
 TICKET, DONE, CLOSED, FREE = 0, 8, 16, 24  # words of a board; a cache line each
 WORDS = 40
@@ -69,7 +69,7 @@ def together(board, member, n_threads):
     return threads.run(run, range(n_threads), n_threads)[0]
 
 
-@kernel
+@inner
 def post(board, n_items):
     """Leader: offer the items 0 .. n_items - 1 of the job that the words from `FREE` on describe."""
     store(board, DONE, 0)
@@ -78,7 +78,7 @@ def post(board, n_items):
     store(board, TICKET, job * _JOB + (n_items << _ITEM_BITS))
 
 
-@kernel
+@inner
 def take(board):
     """The next item of the job on the board, or NOTHING."""
     ticket = load(board, TICKET)
@@ -89,13 +89,13 @@ def take(board):
     return item if item < ((ticket >> _ITEM_BITS) & _ITEMS) else NOTHING
 
 
-@kernel
+@inner
 def done(board):
     """Whoever took an item: it is done."""
     add(board, DONE, 1)
 
 
-@kernel
+@inner
 def wait(board, n_items):
     """Leader: until all items are done, the taken ones too."""
     spins = 0
@@ -103,7 +103,7 @@ def wait(board, n_items):
         spins = spin(spins)
 
 
-@kernel
+@inner
 def job_comes(board):
     """Helper: wait until there are items to take; False when the board is closed, or after a long time."""
     spins, yields = 0, 0
@@ -118,13 +118,13 @@ def job_comes(board):
     return False
 
 
-@kernel
+@inner
 def close(board):
     """Leader: helpers may leave; no job may be left undone."""
     store(board, CLOSED, 1)
 
 
-@kernel
+@inner
 def spin(spins):
     """Look again soon; after a while, let another thread have the processor."""
     if spins < SPINS:
@@ -167,27 +167,6 @@ def add(typingctx, board, word, value):
         return builder.atomic_rmw("add", address, arguments[2], "acq_rel")
 
     return types.int64(board, types.intp, types.int64), generate
-
-
-@intrinsic
-def prefetch(typingctx, array, index):
-    """Ask for the memory of ``array[index]``, which will be read soon: a hint, which cannot fail."""
-
-    def generate(context, builder, signature, arguments):
-        array = context.make_array(signature.args[0])(context, builder, arguments[0])
-        stride = builder.extract_value(array.strides, 0)
-        start = builder.bitcast(array.data, ir.IntType(8).as_pointer())
-        address = builder.gep(start, [builder.mul(arguments[1], stride)])
-        word = ir.IntType(32)
-        hint = builder.module.declare_intrinsic(
-            "llvm.prefetch",
-            [address.type],
-            ir.FunctionType(ir.VoidType(), [address.type, word, word, word]),
-        )
-        builder.call(hint, [address, word(0), word(3), word(1)])  # to read, to keep, data
-        return context.get_dummy_value()
-
-    return types.void(array, types.intp), generate
 
 
 def _address(context, builder, signature, arguments):

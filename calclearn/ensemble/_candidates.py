@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from .._runtime.jit import inner
-from ._histogram import ROW, add_rows, clear, exact, subtract, take_rows
-from ._layout import ROOT, SET_WORDS
+from .._runtime.instructions import nonzero_bytes, trailing_zeros
+from .._runtime.jit import inlined, inner
+from ._histogram import ROW, add_exactly, exact, subtract, sum_rows
+from ._layout import BINS, ROOT, SET_WORDS
 from ._splitting import ROUNDING, SMOOTH, best_in_order, order_categories, parent_score
 
 
@@ -74,24 +75,18 @@ def search_tile(t, job, i, item, thread):
     a = i if job == ROOT else np.int64(node.left)
     n_nodes = 1 if job == ROOT else 2
     for k in range(n_nodes):
-        if t.nodes[a + k].slot >= 0 and (job == ROOT or t.nodes[a + k].slot != node.slot):
-            _sum_rows(t, t.nodes[a + k], first, last, thread)
+        child = t.nodes[a + k]
+        if child.slot >= 0 and (job == ROOT or child.slot != node.slot):
+            sum_rows(t, child.begin, child.end, first, last, t.histograms[child.slot], t.packed[thread])
     for k in range(n_nodes):
         if t.nodes[a + k].slot >= 0 and job != ROOT and t.nodes[a + k].slot == node.slot:
             histogram, other = t.histograms[node.slot], t.nodes[a + 1 - k]
             if other.slot >= 0:
                 subtract(t, first, last, histogram, t.histograms[other.slot])
-            else:
-                take_rows(t, other.begin, other.end, first, last, histogram)
+            else:  # of few rows: it costs no histogram of its own
+                add_exactly(t, other.begin, other.end, first, last, histogram, np.int64(-1))
     for k in range(n_nodes):
         _candidate(t, t.nodes[a + k], k, item, first, last, thread)
-
-
-@inner
-def _sum_rows(t, node, first, last, thread):
-    histogram = t.histograms[node.slot]
-    clear(t, first, last, histogram)
-    add_rows(t, node.begin, node.end, first, last, histogram, t.packed[thread])
 
 
 @inner
@@ -104,32 +99,33 @@ def _candidate(t, node, which, item, first, last, thread):
     before = parent_score(t.unit_g * node.G, t.unit_h * node.H, node.lower, node.upper, t)
     least = before + max(t.gamma, ROUNDING * before)
     totals = (node.G, node.H, node.end - node.begin)
-    small, scratch = t.small[thread], t.scratch[thread]
-    label = small[3]
-    if node.slot < 0:
+    label, cumulated = t.labels[thread, 0], t.cumulated[thread]
+    direct = node.slot < 0
+    if direct:
         _decode(t, node, t.few[thread])
     for j in range(first, last):
         f = t.features[j]
         if not t.allowed[which, f]:
             continue
         n_values = t.offsets[f + 1] - t.offsets[f] - 1
-        direct = node.slot < 0
         if direct:
-            m, missing = _few_bins(t, node, f, n_values, small, t.few[thread])
-            g, h, count = small[0], small[1], small[2]
+            m, missing = _cumulate_few(t, node, f, n_values, thread)
         else:
-            histogram, offset = t.histograms[node.slot], t.offsets[f]
-            g = histogram[0, offset : offset + n_values]
-            h = histogram[1, offset : offset + n_values]
-            count = histogram[histogram.shape[0] - 1, offset : offset + n_values]
-            b = offset + n_values
-            counted = histogram[2, b] if histogram.shape[0] > 2 else 0
-            m, missing = n_values, (histogram[0, b], histogram[1, b], counted)
+            m, missing = n_values, _cumulate(t, t.histograms[node.slot], t.offsets[f], n_values, cumulated)
         if t.categorical[f]:
-            m, missing = _by_category(t, g, h, count, m, missing, label, direct, totals, thread)
-            g, h, count = small[0], small[1], small[2]
-        args = (g, h, count, m, missing, totals, t.monotone[f], node.lower, node.upper)
-        scores, cut, missing_left, G, H = best_in_order(*args, t, least, scratch)
+            m, missing = _by_category(t, m, missing, direct, totals, thread)
+        scores, cut, missing_left, G, H = best_in_order(
+            cumulated,
+            m,
+            missing,
+            totals,
+            t.monotone[f],
+            node.lower,
+            node.upper,
+            t,
+            least,
+            t.scratch[thread, 0],
+        )
         if cut >= 0 and scores - before > found.gain:  # as `take_best` compares: tiles make no difference
             least = scores
             found.gain, found.left_G, found.left_H = scores - before, G, H
@@ -140,6 +136,25 @@ def _candidate(t, node, which, item, first, last, thread):
                 _fill_set(found, label, cut, m, missing_left)
             else:
                 found.bin = label[cut] if direct else cut
+
+
+@inlined
+def _cumulate(t, histogram, offset, n_values, cumulated):
+    """Cumulated sums of a feature's bins of values; returns those of the missing values' bin."""
+    G_left, H_left, n_left = cumulated[0], cumulated[1], cumulated[2]
+    G, H, n = np.int64(0), np.int64(0), np.int64(0)
+    at = np.uintp(offset)
+    for k in range(n_values):
+        G += histogram[at, 0]
+        H += histogram[at, 1]
+        G_left[k], H_left[k] = G, H
+        at += np.uintp(1)
+    if t.min_child_samples <= 1:
+        return histogram[at, 0], histogram[at, 1], np.int64(0)
+    for k in range(n_values):
+        n += histogram[np.uintp(offset + k), 2]
+        n_left[k] = n
+    return histogram[at, 0], histogram[at, 1], histogram[at, 2]
 
 
 @inner
@@ -160,80 +175,76 @@ def _decode(t, node, few):
     for k in range(node.end - node.begin):
         word = words[node.begin + k]
         row = word & ROW
-        few[0, k] = row
-        few[1, k], few[2, k] = exact(word, low, row)
+        few[k, 0] = row
+        few[k, 1], few[k, 2] = exact(word, low, row)
 
 
-@inner
-def _few_bins(t, node, f, n_values, small, few):
-    """The bins of feature f in which a node of few rows has any, in order, with their sums.
+@inlined
+def _cumulate_few(t, node, f, n_values, thread):
+    """The same for a node of few rows, and only the bins that have any: how many, and the missing one's sums.
 
-    Fills the first rows of `small`: G, H, number of rows, and which bin.  The next three are zero before and
-    after: room for each bin's sums.  The last one says which of them are filled, a bit each.
+    Fills the first row of `labels` with which bins they are.  `by_bin` and `marks` are zero before and after.
     """
-    g, h, count, label, filled = small[0], small[1], small[2], small[3], small[7]
-    sums_g, sums_h, numbers = small[4], small[5], small[6]
-    rows, one = t.rows, np.uint64(1)
-    for k in range(SET_WORDS):
-        filled[k] = 0
+    cumulated, label, few = t.cumulated[thread], t.labels[thread, 0], t.few[thread]
+    rows, by_bin, marks, counted = t.rows, t.by_bin[thread], t.marks[thread], t.min_child_samples > 1
+    G_left, H_left, n_left = cumulated[0], cumulated[1], cumulated[2]
     for k in range(node.end - node.begin):
-        b = np.uintp(rows[np.uintp(few[0, k]), np.uintp(f)])
-        sums_g[b] += few[1, k]
-        sums_h[b] += few[2, k]
-        numbers[b] += 1
-        filled[b >> np.uintp(6)] |= np.int64(one << np.uint64(b & np.uintp(63)))
-    m = 0
-    missing = (np.int64(0), np.int64(0), np.int64(0))
-    for k in range(SET_WORDS):
-        bits = np.uint64(filled[k])
+        b = np.uintp(rows[np.uintp(few[k, 0]), np.uintp(f)])
+        marks[b] = 1
+        G, H = by_bin[b, 0] + few[k, 1], by_bin[b, 1] + few[k, 2]
+        by_bin[b, 0], by_bin[b, 1] = G, H
+        if counted:
+            by_bin[b, 2] += 1
+    m, G, H, n = np.uintp(0), np.int64(0), np.int64(0), np.int64(0)
+    last = (G, H, n)
+    for start in range(0, BINS, 64):
+        bits = nonzero_bytes(marks, start)
         while bits:
-            lowest = bits & (~bits + one)
-            b = 64 * k + _log2(lowest)
-            bits ^= lowest
-            if b == n_values:
-                missing = (sums_g[b], sums_h[b], numbers[b])
-            else:
-                g[m], h[m], count[m], label[m] = sums_g[b], sums_h[b], numbers[b], b
-                m += 1
-            sums_g[b], sums_h[b], numbers[b] = 0, 0, 0
-    return m, missing
+            b = np.uintp(start) + trailing_zeros(bits)
+            bits &= bits - np.uint64(1)
+            last = by_bin[b, 0], by_bin[b, 1], by_bin[b, 2]
+            G, H, n = G + last[0], H + last[1], n + last[2]
+            G_left[m], H_left[m], n_left[m], label[m] = G, H, n, b
+            by_bin[b, 0], by_bin[b, 1], by_bin[b, 2] = 0, 0, 0
+            m += np.uintp(1)
+    if m > 0 and label[m - np.uintp(1)] == n_values:
+        return np.int64(m) - 1, last
+    return np.int64(m), (np.int64(0), np.int64(0), np.int64(0))
 
 
 @inner
-def _log2(power):
-    """The exponent of a power of two."""
-    return np.int64((np.float64(power).view(np.int64) >> 52) - 1023)
-
-
-@inner
-def _by_category(t, g, h, count, m, missing, label, direct, totals, thread):
-    """Put the bins that have rows in order by their gradients, into the first rows of `small`.
+def _by_category(t, m, missing, direct, totals, thread):
+    """Put the bins that have rows in order by their gradients, and cumulate their sums anew.
 
     Those that weigh less than `SMOOTH` rows of the node say little, and would be put in order by chance: they
     go where missing values go.
     """
-    small, scratch = t.small[thread], t.scratch[thread]
+    cumulated, sums, labels = t.cumulated[thread], t.by_bin[thread], t.labels[thread]
+    label, order, spare = labels[0], labels[1], labels[2]
     smooth = SMOOTH * t.unit_h * totals[1] / totals[2]
     filled = np.int64(0)
     missing_g, missing_h, n_missing = missing
+    before = (np.int64(0), np.int64(0), np.int64(0))
     for k in range(m):
-        if h[k] == 0 and g[k] == 0 and count[k] == 0:
+        until = cumulated[0, k], cumulated[1, k], cumulated[2, k] if t.min_child_samples > 1 else np.int64(0)
+        g, h, n = until[0] - before[0], until[1] - before[1], until[2] - before[2]
+        before = until
+        if h == 0 and g == 0 and n == 0:
             continue
-        if t.unit_h * h[k] < smooth:
-            missing_g, missing_h, n_missing = missing_g + g[k], missing_h + h[k], n_missing + count[k]
+        if t.unit_h * h < smooth:
+            missing_g, missing_h, n_missing = missing_g + g, missing_h + h, n_missing + n
             continue
-        label[filled] = label[k] if direct else k
-        small[0, filled], small[1, filled], small[2, filled] = g[k], h[k], count[k]
+        spare[filled] = label[k] if direct else k
+        sums[filled, 0], sums[filled, 1], sums[filled, 2] = g, h, n
         filled += 1
-    order = small[5]
-    order_categories(small[0], small[1], filled, smooth, t, order, scratch[3])
-    for row in range(4):  # by way of what is zero before and after
-        for k in range(filled):
-            small[4, k] = small[row, order[k]]
-        for k in range(filled):
-            small[row, k], small[4, k] = small[4, k], 0
+    order_categories(sums, filled, smooth, t, order, t.scratch[thread, 1])
+    G, H, n = np.int64(0), np.int64(0), np.int64(0)
     for k in range(filled):
-        order[k] = 0
+        which = order[k]
+        G, H, n = G + sums[which, 0], H + sums[which, 1], n + sums[which, 2]
+        cumulated[0, k], cumulated[1, k], cumulated[2, k], label[k] = G, H, n, spare[which]
+    for k in range(filled):
+        sums[k, 0], sums[k, 1], sums[k, 2] = 0, 0, 0
     return filled, (missing_g, missing_h, n_missing)
 
 

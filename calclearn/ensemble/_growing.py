@@ -2,10 +2,10 @@
 
 Growing is a row of jobs, each of many items that threads share (see `_runtime.team`): the rows of the node
 that is split move, those of the left child to the front (PARTITION, GATHER: see `_partition`); then the best
-splits of both children are looked for, a tile of features an item (SEARCH: see `_candidates`).  Between two
-jobs the leader alone keeps the books (`_next_job`).  The smaller child's histogram is summed over its rows,
-the larger child's is what is left of the parent's.  Nodes of `FEW` rows have no histogram: their few bins
-are looked at directly.
+splits of both children are looked for, a tile of features an item (SEARCH: see `_candidates`).  In the end
+every node gets its value (WEIGH: see `_leaves`).  Between two jobs the leader alone keeps the books
+(`_next_job`).  The smaller child's histogram is summed over its rows, the larger child's is what is left of
+the parent's.  Nodes of `FEW` rows have no histogram: their few bins are looked at directly.
 
 Growth can stop after any split, when the nodes' memory is full or a second may have passed, and go on later.
 """
@@ -13,7 +13,7 @@ Growth can stop after any split, when the nodes' memory is full or a second may 
 import numpy as np
 
 from .._runtime import team
-from .._runtime.jit import inner, kernel, readonly
+from .._runtime.jit import inner, kernel
 from ._candidates import allow, can_split, search_tile, take_best
 from ._layout import (
     BINS,
@@ -38,12 +38,14 @@ from ._layout import (
     SEARCH,
     SPLIT,
     START,
+    WEIGH,
     WORK,
     Data,
     Memory,
     Rules,
     Tree,
 )
+from ._leaves import weigh
 from ._partition import (
     CHUNK,
     add_up_chunks,
@@ -71,12 +73,15 @@ def memory_for(data: Data, n, *, max_nodes, counted, n_threads):
         words=np.empty(n, np.int64),
         spare=np.empty(n, np.int64),
         low=np.empty(0, np.int32),
-        histograms=np.empty((slots, planes, n_bins), np.int64),
+        histograms=np.empty((slots, n_bins, planes), np.int64),
         free=np.empty(slots, np.int32),
         packed=np.zeros((n_threads, TILE * BINS), np.int64),
-        small=np.zeros((n_threads, 8, BINS), np.int64),
-        few=np.zeros((n_threads, 3, FEW), np.int64),
-        scratch=np.zeros((n_threads, 4, BINS)),
+        by_bin=np.zeros((n_threads, BINS, 3), np.int64),
+        marks=np.zeros((n_threads, BINS), np.uint8),
+        cumulated=np.zeros((n_threads, 3, BINS), np.int64),
+        labels=np.zeros((n_threads, 3, BINS), np.int64),
+        few=np.zeros((n_threads, FEW, 3), np.int64),
+        scratch=np.zeros((n_threads, 2, BINS)),
         splits=np.zeros((2, -(-p // TILE) + n_threads), SPLIT),
         allowed=np.ones((2, p), np.bool_),
         chosen=np.empty(p, np.int32),
@@ -87,7 +92,7 @@ def memory_for(data: Data, n, *, max_nodes, counted, n_threads):
     )
 
 
-def grow(data: Data, rules: Rules, memory: Memory, n, totals, features, n_threads):
+def grow(data: Data, rules: Rules, memory: Memory, g, h, column, n, totals, features, n_threads):
     """Grow a tree over the first `n` of `memory.words`.
 
     Parameters
@@ -97,10 +102,14 @@ def grow(data: Data, rules: Rules, memory: Memory, n, totals, features, n_thread
     memory : Memory
         Its words, and `low` where it is used, are those of the tree's rows; afterwards in the order of the
         leaves.
+    g, h : ndarray of float64, shape (n_rows, K)
+        Gradients and Hessians.
+    column : int
+        Of these; the words and `totals` are made of it.
     n : int
     totals : tuple of int
         The sums of gradients and Hessians.
-    features : ndarray of int32
+    features : ndarray of int32, read-only
         That the tree may split by, ascending.
     n_threads : int
 
@@ -118,15 +127,15 @@ def grow(data: Data, rules: Rules, memory: Memory, n, totals, features, n_thread
         n_threads = 1
     n_tiles = n_threads * -(-len(features) // (n_threads * TILE))
     tile = -(-len(features) // n_tiles)
-    _plant(nodes, state, memory.free, n, *totals)
+    fixed = (*data, *rules, *memory, g, h, column, n, *totals, features, tile)
     while True:
-        fields = (*data, *rules, *memory, nodes, members, heap, readonly(features), tile)
+        fields = (*fixed, nodes, members, heap)
         if n_threads > 1:
             team.together(memory.board, lambda i, f=fields: _member(f, True, i), n_threads)
         else:
             _member(fields, False, 0)
         if state[ENDED] == FINISHED:
-            return nodes[: state[N_NODES]].copy()
+            return nodes[: state[N_NODES]].view(np.uint8).copy().view(NODE)  # faster than field by field
         if state[ENDED] == FULL:
             nodes = np.concatenate([nodes, np.zeros_like(nodes)])
             members = np.concatenate([members, np.ones_like(members)])
@@ -143,25 +152,13 @@ def _first_size(rules, n):
     return int(max(1, min(most, 4096)))
 
 
-@kernel
-def _plant(nodes, state, free, n, G, H):
-    """The root."""
-    root = nodes[0]
-    root.begin, root.end, root.G, root.H = 0, n, G, H
-    root.lower, root.upper = -np.inf, np.inf
-    root.left, root.parent, root.slot = LEAF, LEAF, -1
-    state[N_NODES], state[N_LEAVES], state[N_FREE] = 1, 1, free.shape[0] - 2
-    for s in range(free.shape[0] - 2):
-        free[s] = free.shape[0] - 1 - s
-
-
 # ----------------------------------------------------------------------------------------- jobs and books
 
 
 @kernel
 def _member(fields, shared, thread):
     """What a member of the team does for a tree."""
-    t = Tree(*fields)
+    t = Tree(fields)
     board, n_items, alone = t.board, 0, False
     while True:
         if thread > 0:
@@ -181,6 +178,8 @@ def _member(fields, shared, thread):
                 partition_chunk(t, i, item)
             elif job == GATHER:
                 gather_chunk(t, i, item)
+            elif job == WEIGH:
+                weigh(t, item)
             else:
                 search_tile(t, job, i, item, thread)
             if alone:
@@ -200,6 +199,10 @@ def _next_job(t, shared):
     """
     state = t.state
     done, i = state[JOB], state[NODE_OF]
+    if done == WEIGH:
+        return 0, True
+    if state[N_NODES] == 0:
+        _plant(t)
     searchable = done == START and can_split(t, t.nodes[0])
     if done in (ROOT, SEARCH):
         _close_search(t, done, i)
@@ -211,6 +214,9 @@ def _next_job(t, shared):
     while not searchable:
         state[JOB] = CHOOSE
         i = _choose_leaf(t)
+        if i < 0 and state[ENDED] == FINISHED:
+            state[JOB] = WEIGH
+            return state[N_NODES], not shared
         if i < 0:
             return 0, True
         state[NODE_OF] = i
@@ -221,6 +227,18 @@ def _next_job(t, shared):
         searchable = _make_children(t, i, partition_alone(t, i))
     state[JOB] = ROOT if done == START and state[N_NODES] == 1 else SEARCH
     return _open_search(t, state[JOB], i, shared)
+
+
+@inner
+def _plant(t):
+    """The root."""
+    root, state, free = t.nodes[0], t.state, t.free
+    root.begin, root.end, root.G, root.H = 0, t.n, t.total_g, t.total_h
+    root.lower, root.upper = -np.inf, np.inf
+    root.left, root.parent, root.slot = LEAF, LEAF, -1
+    state[N_NODES], state[N_LEAVES], state[N_FREE] = 1, 1, free.shape[0] - 2
+    for s in range(free.shape[0] - 2):
+        free[s] = free.shape[0] - 1 - s
 
 
 @inner

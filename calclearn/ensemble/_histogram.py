@@ -6,13 +6,13 @@ what has come together is added to wide sums.  Integers have no rounding: sums d
 the rows, and a sibling's are a difference.
 
 A *word* is a row of the tree: gradient, Hessian, and the row's number.  Where 16 bits are too few, `low`
-holds 16 more of each, by the row's number, and a second pass adds those up.
+holds 16 more of each, by the row's number, and rows are added to the wide sums one by one.
 """
 
 import numpy as np
 
+from .._runtime.instructions import prefetch
 from .._runtime.jit import inner
-from .._runtime.team import prefetch
 from ._layout import BINS
 
 BLOCK = 1 << 16  # rows, after which the halves may be full
@@ -28,8 +28,8 @@ def unpack(word):
 
 
 @inner
-def add_rows(t, begin, end, first, last, histogram, packed):
-    """Add rows `begin:end` of the words to a histogram, for the tree's features `first:last`.
+def sum_rows(t, begin, end, first, last, histogram, packed):
+    """Fill a histogram with sums over rows `begin:end` of the words, for the tree's features `first:last`.
 
     Parameters
     ----------
@@ -37,25 +37,25 @@ def add_rows(t, begin, end, first, last, histogram, packed):
     begin, end : int
     first, last : int
         Into `t.features`.
-    histogram : ndarray of int64, shape (2 or 3, n_bins)
-        Wide sums of g, of h and, if there is a third row, the numbers of rows.
+    histogram : ndarray of int64, shape (n_bins, 2 or 3)
+        Wide sums of g, of h and, if there is a third column, the numbers of rows.
     packed : ndarray of int64
         Memory for ``last - first`` times 256 sums, all zero, which it is again afterwards.
     """
-    rows, words, low, features = t.rows, t.words, t.low, t.features
+    rows, words, features = t.rows, t.words, t.features
+    if t.low.shape[0]:
+        _clear(t, first, last, histogram)
+        add_exactly(t, begin, end, first, last, histogram, np.int64(1))
+        return
     together = features[last - 1] - features[first] == last - 1 - first
-    precise = low.shape[0] > 0
     for start in range(begin, end, BLOCK):
         stop = min(start + BLOCK, end)
         if together:
             _pack_neighbours(rows, words, start, stop, features[first], last - first, packed)
         else:
             _pack(rows, words, start, stop, features, first, last, packed)
-        _flush(t, first, last, packed, histogram, np.int64(LOW_BITS if precise else 0))
-        if precise:
-            _pack_low(rows, words, low, start, stop, features, first, last, packed)
-            _flush(t, first, last, packed, histogram, np.int64(0))
-        if histogram.shape[0] > 2:
+        _flush(t, first, last, packed, histogram, start == begin)
+        if histogram.shape[1] > 2:
             _count(t, start, stop, first, last, histogram)
 
 
@@ -89,30 +89,23 @@ def _pack(rows, words, begin, end, features, first, last, packed):
 
 
 @inner
-def _pack_low(rows, words, low, begin, end, features, first, last, packed):
-    """The lower bits, which a second pass adds up."""
-    for i in range(begin, end):
-        row = np.uintp(words[i] & ROW)
-        bits = np.int64(low[row])
-        value = ((bits >> 16) << 32) + (bits & 0xFFFF)
-        for j in range(first, last):
-            bin = np.uintp(rows[row, np.uintp(features[j])])
-            packed[(np.uintp(j - first) << np.uintp(8)) | bin] += value
-
-
-@inner
-def _flush(t, first, last, packed, histogram, shift):
-    """Add the packed sums, times 2 to the `shift`, to the wide ones; they are zero afterwards."""
+def _flush(t, first, last, packed, histogram, fresh):
+    """Set the wide sums to the packed ones, or add these to them; they are zero afterwards."""
     offsets, features = t.offsets, t.features
-    G, H = histogram[0], histogram[1]
     for j in range(first, last):
         offset, base = offsets[features[j]], (j - first) * BINS
         for b in range(offsets[features[j] + 1] - offset):
             value = packed[base + b]
             h = value & ROW
-            H[offset + b] += h << shift
-            G[offset + b] += ((value - h) >> 32) << shift
+            g = (value - h) >> 32
             packed[base + b] = 0
+            if fresh:
+                histogram[offset + b, 0], histogram[offset + b, 1] = g, h
+                if histogram.shape[1] > 2:
+                    histogram[offset + b, 2] = 0
+            else:
+                histogram[offset + b, 0] += g
+                histogram[offset + b, 1] += h
 
 
 @inner
@@ -121,27 +114,29 @@ def _count(t, begin, end, first, last, histogram):
     for i in range(begin, end):
         row = words[i] & ROW
         for j in range(first, last):
-            histogram[2, offsets[features[j]] + rows[row, features[j]]] += 1
+            histogram[offsets[features[j]] + rows[row, features[j]], 2] += 1
 
 
 @inner
 def subtract(t, first, last, histogram, other):
     """Take one histogram from another, for some features: what is left is the sibling's."""
     offsets, features = t.offsets, t.features
-    for s in range(histogram.shape[0]):
-        for j in range(first, last):
-            for b in range(offsets[features[j]], offsets[features[j] + 1]):
-                histogram[s, b] -= other[s, b]
+    for j in range(first, last):
+        for b in range(np.uintp(offsets[features[j]]), np.uintp(offsets[features[j] + 1])):
+            histogram[b, 0] -= other[b, 0]
+            histogram[b, 1] -= other[b, 1]
+            if histogram.shape[1] > 2:
+                histogram[b, 2] -= other[b, 2]
 
 
 @inner
-def clear(t, first, last, histogram):
-    """Set the bins of some features to zero."""
+def _clear(t, first, last, histogram):
     offsets, features = t.offsets, t.features
-    for s in range(histogram.shape[0]):
-        for j in range(first, last):
-            for b in range(offsets[features[j]], offsets[features[j] + 1]):
-                histogram[s, b] = 0
+    for j in range(first, last):
+        for b in range(np.uintp(offsets[features[j]]), np.uintp(offsets[features[j] + 1])):
+            histogram[b, 0], histogram[b, 1] = 0, 0
+            if histogram.shape[1] > 2:
+                histogram[b, 2] = 0
 
 
 @inner
@@ -155,15 +150,20 @@ def exact(word, low, row):
 
 
 @inner
-def take_rows(t, begin, end, first, last, histogram):
-    """Take a few rows from a histogram: a small sibling costs no histogram of its own."""
+def add_exactly(t, begin, end, first, last, histogram, times):
+    """Add rows to the wide sums as they are; or with `times` -1 take them out: a small sibling's, say."""
     rows, words, low, offsets, features = t.rows, t.words, t.low, t.offsets, t.features
+    counted = histogram.shape[1] > 2
     for i in range(begin, end):
-        row = words[i] & ROW
-        g, h = exact(words[i], low, row)
-        for j in range(first, last):
-            b = offsets[features[j]] + rows[row, features[j]]
-            histogram[0, b] -= g
-            histogram[1, b] -= h
-            if histogram.shape[0] > 2:
-                histogram[2, b] -= 1
+        prefetch(rows, np.intp(words[np.uintp(min(i + AHEAD, end - 1))] & ROW))
+        word = words[np.uintp(i)]
+        row = np.uintp(word & ROW)
+        g, h = exact(word, low, row)
+        g, h = times * g, times * h
+        for j in range(np.uintp(first), np.uintp(last)):
+            f = np.uintp(features[j])
+            b = np.uintp(offsets[f]) + np.uintp(rows[row, f])
+            G, H = histogram[b, 0] + g, histogram[b, 1] + h
+            histogram[b, 0], histogram[b, 1] = G, H
+            if counted:
+                histogram[b, 2] += times

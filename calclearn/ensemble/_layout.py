@@ -7,16 +7,17 @@ so they are the same in whichever order the rows come.
 from typing import NamedTuple
 
 import numpy as np
-from numba import types
-from numba.experimental import structref
+
+from .._runtime import struct
 
 BINS = 256  # to a feature: at most 255 of values, then one of missing ones
 SET_WORDS = BINS // 64  # of a set of bins, one bit each
 LEAF = -1
+TAME = 1e40  # units within it have sums below 2**63 of them whose products are neither 0 nor infinite
 FEW = 128  # rows of a node that needs no histogram
 
 # The job that is being done, or was done last.
-START, ROOT, PARTITION, GATHER, SEARCH, CHOOSE = range(6)
+START, ROOT, PARTITION, GATHER, SEARCH, CHOOSE, WEIGH = range(7)
 
 # The state of a tree that grows: the last two are the job and its node.
 N_NODES, N_LEAVES, CURSOR, N_HEAP, N_FREE, WORK, ENDED, JOB, NODE_OF = range(9)
@@ -68,13 +69,18 @@ class Rules(NamedTuple):
     unit_g: float
     unit_h: float
     bounded: bool  # whether there are monotone features
-    plain: bool  # whether a leaf's weight is -G/(H + lambda), and no more
+    plain: bool  # whether a leaf's weight is -G/(H + lambda), no more, and products of such sums are finite
 
     @classmethod
-    def of(cls, *, unit_g, unit_h, seed, bounded, **parameters):
-        """The rules that an estimator's parameters state."""
+    def of(cls, *, bounded, **parameters):
+        """The rules that an estimator's parameters state, for any units."""
         plain = not (bounded or parameters["reg_alpha"] or parameters["max_delta_step"])
-        return cls(**parameters, seed=seed, unit_g=unit_g, unit_h=unit_h, bounded=bounded, plain=plain)
+        return cls(**parameters, seed=0, unit_g=1.0, unit_h=1.0, bounded=bounded, plain=plain)
+
+    def of_tree(self, unit_g, unit_h, seed):
+        """The same for the units and the seed of one tree."""
+        tame = min(unit_g, unit_h) > 1.0 / TAME and max(unit_g, unit_h, self.reg_lambda) < TAME
+        return self._replace(unit_g=unit_g, unit_h=unit_h, seed=seed, plain=self.plain and tame)
 
 
 # A node of a tree that grows.  `feature` to `set` describe its split, or while it is a leaf the best one that
@@ -86,6 +92,7 @@ NODE = np.dtype(
         ("G", np.int64),
         ("H", np.int64),
         ("gain", np.float64),
+        ("value", np.float64),  # what it predicts, or would as a leaf; when the tree has grown
         ("lower", np.float64),  # bounds of its weight, where features are monotone
         ("upper", np.float64),
         ("left_G", np.int64),
@@ -125,12 +132,15 @@ class Memory(NamedTuple):
     words: np.ndarray  # int64 (n,): the rows in the order of the leaves
     spare: np.ndarray  # int64 (n,)
     low: np.ndarray  # int32 (n,) or (0,): see `_histogram`
-    histograms: np.ndarray  # int64 (slots, 2 or 3, bins)
+    histograms: np.ndarray  # int64 (slots, bins, 2 or 3)
     free: np.ndarray  # int32 (slots,): slots that are nobody's
     packed: np.ndarray  # int64 (threads, TILE * BINS)
-    small: np.ndarray  # int64 (threads, 8, BINS)
-    few: np.ndarray  # int64 (threads, 3, FEW)
-    scratch: np.ndarray  # float64 (threads, 4, BINS)
+    by_bin: np.ndarray  # int64 (threads, BINS, 3): sums of one feature's bins
+    marks: np.ndarray  # uint8 (threads, BINS): which of them have rows
+    cumulated: np.ndarray  # int64 (threads, 3, BINS): sums of its bins up to each
+    labels: np.ndarray  # int64 (threads, 3, BINS): which bins they are, and the like
+    few: np.ndarray  # int64 (threads, FEW, 3): row, gradient, Hessian
+    scratch: np.ndarray  # float64 (threads, 2, BINS)
     splits: np.ndarray  # SPLIT (2, tiles)
     allowed: np.ndarray  # bool (2, p): features that either child may split by
     chosen: np.ndarray  # int32 (p,)
@@ -140,18 +150,5 @@ class Memory(NamedTuple):
     board: np.ndarray
 
 
-@structref.register
-class TreeType(types.StructRef):
-    """All that compiled code knows of a tree that grows, behind one pointer.
-
-    Tuples would be handed from function to function entry by entry, which takes the compiler many times as
-    long.
-    """
-
-
-class Tree:
-    """The constructor, in compiled code alone: the fields of `Data`, `Rules`, `Memory`, and five more."""
-
-
-FIELDS = (*Data._fields, *Rules._fields, *Memory._fields, "nodes", "members", "heap", "features", "tile")
-structref.define_constructor(Tree, TreeType, FIELDS)
+OF_TREE = ("g", "h", "column", "n", "total_g", "total_h", "features", "tile", "nodes", "members", "heap")
+Tree = struct.maker((*Data._fields, *Rules._fields, *Memory._fields, *OF_TREE))  # all that kernels know

@@ -6,23 +6,21 @@ roundings, each at most half a unit, cancel like noise.  Where they might not, b
 most are far below the largest, 16 more bits of each are kept beside (`low`).  Constant Hessians, such as the
 squared loss's, are represented exactly.
 
-The weights of leaves do not come from these: `Leaves.sums` adds gradients with 61 bits to their sum.
+The weights of leaves do not come from these: see `_leaves`.
 """
 
-from itertools import pairwise
+import math
 
 import numpy as np
 
 from .._runtime import threads
 from .._runtime.jit import kernel
-from ._histogram import ROW
 
+NO_LOW = np.empty(0, np.int32)
 LARGEST_G, LARGEST_H = (1 << 15) - 1, (1 << 16) - 1
-PRECISE_ROWS = 1 << 15  # up to here the lower bits cost little
+PRECISE_ROWS = 1 << 12  # up to here the lower bits cost little
 PRECISE_MEAN = 1 << 6  # a mean gradient or Hessian of fewer units would be rounded too much
 CHUNK = 1 << 16
-SUM_BITS = 61
-EXACT_ROWS = 1 << 12  # of a leaf, up to which its gradients are added up anew, with more bits
 
 
 @kernel
@@ -86,11 +84,10 @@ def quantise(g, h, column, rows, n, words, low, n_threads):
     """
     ranges = threads.chunks(n, CHUNK)
     parts = threads.run(lambda r: _largest(g, h, column, rows, *r), ranges, n_threads)
-    top_g, top_h = max(part[0] for part in parts), max(part[1] for part in parts)
-    if not all(part[2] for part in parts):
+    tops_g, tops_h, finite = zip(*parts)
+    if not all(finite):
         raise ValueError("gradients of the loss are not finite: the predictions have diverged")
-    unit_g, unit_h = _unit(top_g, LARGEST_G), _unit(top_h, LARGEST_H)
-    nothing = np.empty(0, np.int32)
+    unit_g, unit_h = _unit(max(tops_g), LARGEST_G), _unit(max(tops_h), LARGEST_H)
 
     def fill(unit_g, unit_h, low):
         parts = threads.run(
@@ -101,9 +98,9 @@ def quantise(g, h, column, rows, n, words, low, n_threads):
         return [sum(column) for column in zip(*parts)]
 
     if n > PRECISE_ROWS:
-        G, H, size_g = fill(unit_g, unit_h, nothing)
+        G, H, size_g = fill(unit_g, unit_h, NO_LOW)
         if size_g >= PRECISE_MEAN * n and PRECISE_MEAN * n <= H:
-            return unit_g, unit_h, (G, H), nothing
+            return unit_g, unit_h, (G, H), NO_LOW
     if low is None:
         low = np.empty(len(g), np.int32)
     unit_g, unit_h = unit_g / 65536.0, unit_h / 65536.0
@@ -115,100 +112,5 @@ def _unit(top, largest):
     """The least power of two of which `largest` make at least `top`."""
     if not top > 0.0:
         return 1.0
-    return float(2.0 ** max(-900, np.ceil(np.log2(top / largest))))  # far from where 1 / unit overflows
-
-
-class Leaves:
-    """The ranges of the words that are the leaves of a tree, cut into pieces that threads share.
-
-    Parameters
-    ----------
-    words : ndarray of int64
-        A tree's rows, in the order of its leaves.
-    begin, end : ndarray of int64, shape (n_leaves,)
-    n_threads : int
-    """
-
-    def __init__(self, words, begin, end, n_threads):
-        self.words, self.n_threads = words, n_threads
-        self._begin, self._end, self._leaf = np.array(begin), np.array(end), slice(None)
-        self._shares = [(0, len(begin))]
-        if len(words) > CHUNK:
-            self._cut(begin, end)
-
-    def _cut(self, begin, end):
-        n_pieces = np.maximum(1, -(-(end - begin) // CHUNK))
-        self._leaf = np.repeat(np.arange(len(begin)), n_pieces)
-        first = np.repeat(np.cumsum(n_pieces) - n_pieces, n_pieces)
-        self._begin = begin[self._leaf] + CHUNK * (np.arange(len(first)) - first)
-        self._end = np.minimum(self._begin + CHUNK, end[self._leaf])
-        rows = np.cumsum(self._end - self._begin)
-        cuts = np.searchsorted(rows, np.arange(CHUNK, len(self.words), CHUNK)) if self.n_threads > 1 else []
-        self._shares = list(pairwise(np.unique([0, *cuts, len(rows)]).tolist()))
-
-    def sums(self, g, h, column, nodes, rules, precise):
-        """The sums of gradients and Hessians of each leaf; the same for any order of rows.
-
-        In leaves of many rows those of the tree itself are as good: each row's rounding, half a unit, counts
-        by its root.
-
-        Parameters
-        ----------
-        g, h : ndarray of float64, shape (n_rows, K)
-        column : int
-        nodes : ndarray of NODE, shape (n_leaves,)
-        rules : Rules
-        precise : bool
-            Whether :func:`quantise` made lower bits.
-
-        Returns
-        -------
-        (G, H) : ndarray of float64, shape (n_leaves,)
-        """
-        bits = SUM_BITS - (32 if precise else 16) - int(np.ceil(np.log2(max(len(self.words), 2))))
-        per_g, per_h = 2.0**bits / rules.unit_g, 2.0**bits / rules.unit_h
-        out = np.zeros((len(self._begin), 2), np.int64)
-        few = (nodes["end"] - nodes["begin"] <= EXACT_ROWS)[self._leaf]
-
-        def part(share):
-            _leaf_sums(g, h, column, self.words, self._begin, self._end, few, *share, per_g, per_h, out)
-
-        threads.run(part, self._shares, self.n_threads)
-        totals = np.stack([nodes["G"], nodes["H"]], axis=1) << bits
-        few = nodes["end"] - nodes["begin"] <= EXACT_ROWS
-        if isinstance(self._leaf, slice):
-            totals[few] = out[few]
-        else:
-            totals[few] = 0
-            np.add.at(totals, self._leaf, out)
-        return totals[:, 0] / per_g, totals[:, 1] / per_h
-
-    def add(self, raw, column, values):
-        """Add each leaf's value to the raw predictions of its rows."""
-        of_piece = values[self._leaf]
-
-        def part(share):
-            _add_values(raw, column, self.words, self._begin, self._end, *share, of_piece)
-
-        threads.run(part, self._shares, self.n_threads)
-
-
-@kernel
-def _leaf_sums(g, h, column, words, begin, end, wanted, first, last, per_g, per_h, out):
-    for piece in range(first, last):
-        if not wanted[piece]:
-            continue
-        G, H = np.int64(0), np.int64(0)
-        for k in range(begin[piece], end[piece]):
-            i = words[k] & ROW
-            G += np.int64(np.rint(g[i, column] * per_g))
-            H += np.int64(np.rint(h[i, column] * per_h))
-        out[piece, 0], out[piece, 1] = G, H
-
-
-@kernel
-def _add_values(raw, column, words, begin, end, first, last, values):
-    for piece in range(first, last):
-        value = values[piece]
-        for k in range(begin[piece], end[piece]):
-            raw[words[k] & ROW, column] += value
+    mantissa, exponent = math.frexp(top / largest)
+    return 2.0 ** max(-900, exponent - (mantissa == 0.5))  # far from where 1 / unit overflows

@@ -12,16 +12,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from .._runtime import threads
+from .._runtime.jit import readonly
 from ..losses import Loss, pointwise
 from ._binning import Bins
 from ._growing import grow, memory_for
 from ._layout import LEAF, Data, Rules
-from ._quantisation import Leaves, quantise
+from ._leaves import add_values
+from ._quantisation import quantise
 from ._renewal import damp, needs_damping, renew
-from ._trees import Grown, leaf_weights, trees_of
+from ._trees import Grown, trees_of
 
 CHUNK = 1 << 14
 COUNTED = 1 << 12
+NO_ROWS = np.empty(0, np.int32)  # stands for all of them
 EPS = np.finfo(np.float64).eps
 
 
@@ -38,8 +41,9 @@ class Losses:
     def __init__(self, losses, n_outputs):
         self.losses, self.n_outputs = list(losses), n_outputs
         self.by_rows = hasattr(self.losses[0], "value_row")
-        self.linear = [not self.by_rows and _piecewise_linear(loss) for loss in self.losses]
-        self.damped = [not self.by_rows and needs_damping(loss) for loss in self.losses]
+        each = [None] * n_outputs if self.by_rows else self.losses
+        self.linear = [loss is not None and _piecewise_linear(loss) for loss in each]
+        self.damped = [loss is not None and needs_damping(loss) for loss in each]
 
     def of_outputs(self):
         """The loss of each output."""
@@ -147,17 +151,18 @@ class Boosting:
 
     def __post_init__(self):
         n, K = self.raw.shape
-        rules = self.parameters
-        most = 2 * rules["max_leaves"] or 2 ** min(rules["max_depth"] + 1, 40)
+        rules = self._rules = Rules.of(bounded=bool(self.data.monotone.any()), **self.parameters)
+        most = 2 * rules.max_leaves or 2 ** min(rules.max_depth + 1, 40)
         self._memory = memory_for(
             self.data,
             n,
             max_nodes=most,
-            counted=rules["min_child_samples"] > 1,
+            counted=rules.min_child_samples > 1,
             n_threads=self.n_threads,
         )
         self._low = None
-        shares = rules["colsample_bylevel"], rules["colsample_bynode"], self.colsample_bytree, self.subsample
+        self._features = readonly(np.arange(len(self.data.columns), dtype=np.int32))
+        shares = rules.colsample_bylevel, rules.colsample_bynode, self.colsample_bytree, self.subsample
         self._draws = min(shares) < 1.0
         self._g, self._h = np.empty((n, K)), np.empty((n, K))
 
@@ -177,19 +182,17 @@ class Boosting:
 
     def trees(self, grown):
         """Grown trees as they are kept."""
-        return trees_of(grown, self.bins, self.learning_rate)
+        return trees_of(grown, self.bins)
 
     def remaining_gain(self):
         """What the best first split of one more round would gain, summed over the outputs."""
         self.losses.derivatives(self.y, self.raw, self.weight, self._g, self._h, self.n_threads)
         n, K = self.raw.shape
-        features, gain = np.arange(len(self.data.columns), dtype=np.int32), 0.0
+        gain = 0.0
         for k in range(K):
-            rules, low, totals = self._rules(k, None, n, 0, max_leaves=1)
-            nodes = grow(
-                self.data, rules, self._memory._replace(low=low), n, totals, features, self.n_threads
-            )
-            gain += float(nodes["gain"][0])
+            rules, totals = self._quantise(k, None, n, 0)
+            rules = rules._replace(max_leaves=1)
+            gain += float(self._grow(rules, k, n, totals, self._features)["gain"][0])
         return gain
 
     def _draw_rows(self, n):
@@ -199,56 +202,54 @@ class Boosting:
         return rows if len(rows) else self._rng.integers(n, size=1).astype(np.int32)
 
     def _draw_features(self):
-        p = len(self.data.columns)
         if self.colsample_bytree >= 1.0:
-            return np.arange(p, dtype=np.int32)
+            return self._features
+        p = len(self._features)
         keep = max(1, int(np.floor(self.colsample_bytree * p + 0.5)))
-        return np.sort(self._rng.permutation(p)[:keep]).astype(np.int32)
+        return readonly(np.sort(self._rng.permutation(p)[:keep]), np.int32)
 
     def _tree(self, k, rows, n):
         features = self._draw_features()
         seed = int(self._rng.integers(1 << 62)) if self._draws else 0
-        rules, low, totals = self._rules(k, rows, n, seed)
-        nodes = grow(self.data, rules, self._memory._replace(low=low), n, totals, features, self.n_threads)
-        of_leaves = nodes[nodes["left"] == LEAF]
+        rules, totals = self._quantise(k, rows, n, seed)
+        nodes = self._grow(rules, k, n, totals, features)
         words = self._memory.words[:n]
-        leaves = Leaves(words, of_leaves["begin"], of_leaves["end"], self.n_threads)
-        sums = leaves.sums(self._g, self._h, k, of_leaves, rules, len(low) > 0)
-        values = leaf_weights(*sums, of_leaves, rules)
-        if not self.losses.by_rows:
-            values = self._mended(k, words, of_leaves, values)
-        values *= self.learning_rate
-        leaves.add(self.raw, k, values)
-        grown = Grown(nodes, values, rules, k)
+        if self.losses.linear[k] or self.losses.damped[k]:
+            self._mend(k, words, nodes)
+        nodes["value"] *= self.learning_rate
+        add_values(self.raw, k, words, nodes, self.n_threads)
+        grown = Grown(nodes, rules, k)
         if rows is not None:
             self._add_to_others(self.trees([grown]), k, rows)
         return grown
 
-    def _mended(self, k, words, leaves, values):
-        """The values of leaves, where Newton's steps are not to be trusted: see `_renewal`."""
+    def _grow(self, rules, k, n, totals, features):
+        return grow(self.data, rules, self._memory, self._g, self._h, k, n, totals, features, self.n_threads)
+
+    def _mend(self, k, words, nodes):
+        """Set the values of leaves where Newton's steps are not to be trusted: see `_renewal`."""
+        leaf = nodes["left"] == LEAF
+        leaves, values = nodes[leaf], nodes["value"][leaf]
         loss, y = self.losses.losses[k], self.losses.target(self.y, k)
         rows = (loss, y, self.raw[:, k], self.weight, words, leaves["begin"], leaves["end"])
         if self.losses.linear[k]:
             values = renew(*rows)
-        elif self.losses.damped[k]:
+        else:
             shares = damp(*rows, self.learning_rate * values, self.n_threads)
             values = np.where(shares > 0.0, values * shares, 0.0)
-        else:
-            return values
-        return np.clip(values, leaves["lower"], leaves["upper"])
+        nodes["value"][leaf] = np.clip(values, leaves["lower"], leaves["upper"])
 
-    def _rules(self, k, rows, n, seed, **changed):
-        """Quantise the gradients of output k: `(rules, low, totals)` of a tree over n of the rows."""
-        everything = np.empty(0, np.int32) if rows is None else rows
+    def _quantise(self, k, rows, n, seed):
+        """Put the gradients of output k in fixed point: `(rules, totals)` of a tree over n of the rows."""
+        everything = NO_ROWS if rows is None else rows
         words = self._memory.words[:n]
         unit_g, unit_h, totals, low = quantise(
             self._g, self._h, k, everything, n, words, self._low, self.n_threads
         )
-        if len(low):
-            self._low = low
-        parameters = self.parameters | changed
-        bounded = bool(self.data.monotone.any())
-        return Rules.of(unit_g=unit_g, unit_h=unit_h, seed=seed, bounded=bounded, **parameters), low, totals
+        if low is not self._memory.low:
+            self._memory = self._memory._replace(low=low)
+        self._low = low if len(low) else self._low
+        return self._rules.of_tree(unit_g, unit_h, seed), totals
 
     def _add_to_others(self, tree, k, rows):
         """What the tree predicts for the rows that it was not grown on."""

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._layout import BINS, LEAF, SET_WORDS, Rules
+from ._layout import BINS, LEAF, NODE, SET_WORDS, Rules
 
 DTYPES: dict[str, type] = {"starts": np.int64, "output": np.int32, "set": np.uint64, "count": np.int64}
 DTYPES |= dict.fromkeys(("feature", "left", "right"), np.int32)
@@ -168,34 +168,26 @@ def check_state(state):
 
 
 class Grown(NamedTuple):
-    """A tree as it was grown: its nodes, the values of its leaves, its rules, and the output it adds to."""
+    """A tree as it was grown: its nodes, its rules, and the output it adds to."""
 
     nodes: np.ndarray
-    values: np.ndarray
     rules: Rules
     output: int
 
 
-def trees_of(grown, bins, learning_rate):
+def trees_of(grown, bins):
     """Grown trees as they are kept.
 
     Parameters
     ----------
     grown : list of Grown
     bins : Bins
-    learning_rate : float
-        By which the weights of inner nodes are multiplied, as the values of leaves are already.
     """
     if not grown:
         return Trees.none()
-    nodes = np.concatenate([tree.nodes for tree in grown])
+    nodes = np.concatenate([tree.nodes.view(np.uint8) for tree in grown]).view(NODE)
     sizes = np.array([len(tree.nodes) for tree in grown])
-    G = nodes["G"] * np.repeat([tree.rules.unit_g for tree in grown], sizes)
-    H = nodes["H"] * np.repeat([tree.rules.unit_h for tree in grown], sizes)
-    leaf = nodes["left"] == LEAF
-    value = learning_rate * leaf_weights(G, H, nodes, grown[0].rules)
-    value[leaf] = np.concatenate([tree.values for tree in grown])
-    inner = ~leaf
+    inner = nodes["left"] != LEAF
     feature = np.where(inner, nodes["feature"], LEAF).astype(np.int32)
     edge = bins.edges[np.maximum(feature, 0), np.clip(nodes["bin"], 0, bins.edges.shape[1] - 1)]
     return Trees(
@@ -208,19 +200,8 @@ def trees_of(grown, bins, learning_rate):
         missing_left=nodes["missing_left"] & inner,
         categorical=nodes["categorical"] & inner,
         set=np.where((inner & nodes["categorical"])[:, None], nodes["set"], np.uint64(0)),
-        value=value,
+        value=nodes["value"].copy(),
         gain=np.where(inner, nodes["gain"], 0.0),
-        cover=H,
+        cover=nodes["H"] * np.repeat([tree.rules.unit_h for tree in grown], sizes),
         count=nodes["end"] - nodes["begin"],
     )
-
-
-def leaf_weights(G, H, nodes, rules):
-    """The weights that nodes have as leaves; equation (6), within their bounds."""
-    bend = H + rules.reg_lambda
-    heavy = bend > 0.0
-    w = -np.sign(G) * np.maximum(np.abs(G) - rules.reg_alpha, 0.0) / np.where(heavy, bend, 1.0)
-    w[~heavy] = 0.0
-    if rules.max_delta_step > 0.0:
-        w = np.clip(w, -rules.max_delta_step, rules.max_delta_step)
-    return np.clip(w, nodes["lower"], nodes["upper"]) if rules.bounded else w

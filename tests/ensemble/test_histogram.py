@@ -1,17 +1,18 @@
 """Gradients in fixed point, their histograms, and the rows of the nodes, against NumPy's sums of integers."""
 
-from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from calclearn._runtime.jit import readonly
 from calclearn.ensemble._binning import Bins, apply_bins, learn_bins
 from calclearn.ensemble._growing import grow, memory_for
 from calclearn.ensemble._histogram import LOW_BITS, ROW
-from calclearn.ensemble._layout import LEAF, NODE, Data, Memory, Rules
-from calclearn.ensemble._quantisation import PRECISE_ROWS, Leaves, quantise
+from calclearn.ensemble._layout import LEAF, Data, Memory, Rules
+from calclearn.ensemble._leaves import add_values
+from calclearn.ensemble._quantisation import PRECISE_ROWS, quantise
 
 DEFAULTS = {
     "reg_lambda": 1.0,
@@ -48,14 +49,21 @@ class Grown(NamedTuple):
             g, h = (g << LOW_BITS) + (low[rows] >> 16), (h << LOW_BITS) + (low[rows] & 0xFFFF)
         return g, h, rows
 
+    def leaf_of_rows(self, field):
+        """A field of the leaf of each row."""
+        leaves = self.nodes[self.nodes["left"] == LEAF]
+        leaves = leaves[np.argsort(leaves["begin"])]
+        out = np.empty(len(self.memory.words))
+        out[self.memory.words & ROW] = np.repeat(leaves[field], leaves["end"] - leaves["begin"])
+        return out
+
     def sums(self, begin, end):
         """G, H and number of rows in all bins, over a range of the words."""
         g, h, rows = (a[begin:end] for a in self.units)
-        out = np.zeros((3, self.data.offsets[-1]), np.int64)
+        out = np.zeros((self.data.offsets[-1], 3), np.int64)
         for f, offset in enumerate(self.data.offsets[:-1]):
             at = offset + self.data.columns[f, rows]
-            for sums, of_rows in zip(out, (g, h, np.ones_like(g))):
-                np.add.at(sums, at, of_rows)
+            np.add.at(out, at, np.stack([g, h, np.ones_like(g)], axis=1))
         return out
 
 
@@ -89,9 +97,9 @@ def grow_tree(
     g, h = (np.ascontiguousarray(a, np.float64)[:, None] for a in (g, h))
     unit_g, unit_h, totals, low = quantise(g, h, 0, of_tree, n_rows, memory.words[:n_rows], None, n_threads)
     memory = memory._replace(low=low)
-    rules = Rules.of(unit_g=unit_g, unit_h=unit_h, seed=seed, bounded=bool(monotone.any()), **rules)
-    features = np.arange(p, dtype=np.int32) if features is None else np.asarray(features, np.int32)
-    nodes = grow(data, rules, memory, n_rows, totals, features, n_threads)
+    rules = Rules.of(bounded=bool(monotone.any()), **rules).of_tree(unit_g, unit_h, seed)
+    features = readonly(np.arange(p) if features is None else features, np.int32)
+    nodes = grow(data, rules, memory, g, h, 0, n_rows, totals, features, n_threads)
     return Grown(nodes, bins, data, rules, memory, totals)
 
 
@@ -153,26 +161,21 @@ def test_gradients_of_zero_have_sums_of_zero():
 
 
 @pytest.mark.parametrize("n_threads", [1, 3])
-def test_the_sums_of_leaves_have_the_precision_of_floats_and_know_no_order(n_threads, rng):
-    n = 5000
-    g, h = rng.normal(size=(n, 2)) * 1e5, rng.exponential(size=(n, 2))
-    words = rng.permutation(n).astype(np.int64)
-    begin = np.array([0, 10, 11, 4000])
-    end = np.r_[begin[1:], n]
-    rules = SimpleNamespace(unit_g=2.0**-10, unit_h=2.0**-28)
-    nodes = np.zeros(len(begin), NODE)
-    nodes["begin"], nodes["end"] = begin, end
-    sums = []
-    for order in (words, np.concatenate([rng.permutation(words[i:j]) for i, j in zip(begin, end)])):
-        leaves = Leaves(order, begin, end, n_threads)
-        sums.append(leaves.sums(g, h, 1, nodes, rules, True))
-    for (one, other), exact in zip(zip(*sums), (g, h)):
-        assert_array_equal(one, other)
-        expected = [exact[words[i:j], 1].sum() for i, j in zip(begin, end)]
-        assert_allclose(one, expected, rtol=1e-12, atol=1e-6)
+def test_the_values_of_leaves_have_the_precision_of_floats_and_know_no_order(n_threads, rng):
+    n = 9000
+    X = rng.normal(size=(n, 16))
+    g, h = rng.normal(size=n) * 1e5 + 1e4 * X[:, 0], rng.exponential(size=n)
+    order = rng.permutation(n)
+    tree = grow_tree(X, g, h, max_leaves=9, n_threads=n_threads)
+    other = grow_tree(X[order], g[order], h[order], max_leaves=9)
+    assert_array_equal(tree.nodes["value"], other.nodes["value"])
+    words = tree.memory.words
+    for node in tree.nodes[tree.nodes["left"] == LEAF]:
+        rows = words[node["begin"] : node["end"]] & ROW
+        assert_allclose(node["value"], -g[rows].sum() / (h[rows].sum() + 1.0), rtol=1e-11, atol=1e-9)
     raw = np.zeros((n, 2))
-    leaves.add(raw, 1, np.arange(1.0, 5.0))
-    assert_array_equal(raw[words, 1], np.repeat(np.arange(1.0, 5.0), end - begin))
+    add_values(raw, 1, words, tree.nodes, n_threads)
+    assert_array_equal(raw[:, 1], tree.leaf_of_rows("value"))
     assert not raw[:, 0].any()
 
 
@@ -185,10 +188,10 @@ def test_the_root_s_histogram_is_the_sum_over_its_rows(X, features, counted, rng
     g, h = rng.normal(size=len(X)), rng.exponential(size=len(X))
     tree = grow_tree(X, g, h, features=features, max_leaves=1, min_child_samples=20 if counted else 0)
     histogram = tree.memory.histograms[tree.nodes["slot"][0]]
-    expected = tree.sums(0, len(X))[: len(histogram)]
+    expected = tree.sums(0, len(X))[:, : histogram.shape[1]]
     for f in range(20) if features is None else features:
         part = slice(*tree.data.offsets[f : f + 2])
-        assert_array_equal(histogram[:, part], expected[:, part])
+        assert_array_equal(histogram[part], expected[part])
 
 
 @pytest.mark.parametrize("n_threads", [1, 2])
@@ -202,7 +205,7 @@ def test_more_rows_than_a_packed_sum_holds_are_summed_exactly(n_threads, rng):
             g[10:] = -1e-5 * rng.random(n - 10)
         tree = grow_tree(X, g, np.ones(n), max_leaves=1, n_threads=n_threads)
         assert len(tree.memory.low) == (n if few_far_off else 0)
-        assert_array_equal(tree.memory.histograms[tree.nodes["slot"][0]], tree.sums(0, n)[:2])
+        assert_array_equal(tree.memory.histograms[tree.nodes["slot"][0]], tree.sums(0, n)[:, :2])
 
 
 @pytest.mark.parametrize("n_threads", [1, 2])
@@ -215,7 +218,7 @@ def test_the_larger_childs_histogram_is_what_the_smaller_one_leaves(X, counted, 
     left, right = tree.nodes[1], tree.nodes[2]
     for child in (left, right):
         histogram = tree.memory.histograms[child["slot"]]
-        assert_array_equal(histogram, tree.sums(child["begin"], child["end"])[: len(histogram)])
+        assert_array_equal(histogram, tree.sums(child["begin"], child["end"])[:, : histogram.shape[1]])
 
 
 def test_a_small_childs_rows_are_taken_from_the_parents_histogram(X, rng):

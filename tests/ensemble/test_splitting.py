@@ -4,7 +4,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
 from calclearn.ensemble._splitting import SMOOTH
 
@@ -43,7 +43,7 @@ def gain(left, right, rules, direction=0, bounds=(-np.inf, np.inf)):
 def sums_of(tree, f):
     """Sums of the bins of feature f, and of its missing values, of all rows: as `(G, H, n)`."""
     part = slice(*tree.data.offsets[f : f + 2])
-    sums = tree.sums(0, tree.nodes["end"][0])[:, part] * np.array(
+    sums = tree.sums(0, tree.nodes["end"][0])[part].T * np.array(
         [[tree.rules.unit_g], [tree.rules.unit_h], [1.0]]
     )
     return sums[:, :-1], sums[:, -1]
@@ -244,3 +244,17 @@ def test_categories_without_gradients_count_as_rows(rng):
     tree = grow_tree(x[:, None], g, h, categorical=np.ones(1, bool), max_leaves=2, min_child_samples=50)
     sizes = tree.nodes["end"][1:] - tree.nodes["begin"][1:]
     assert sizes.min() >= 50
+
+
+@pytest.mark.parametrize("scale", [2.0**-400, 2.0**-80, 2.0**140, 2.0**300])
+def test_units_far_from_one_make_no_difference(scale, rng):
+    """Beyond `TAME`, products of sums would be 0 or infinite: splits are scored in another way."""
+    X = rng.normal(size=(900, 5))
+    g, h = rng.normal(size=900) + X[:, 0], rng.exponential(size=900)
+    tree = grow_tree(X, g, h, reg_lambda=0.0, max_leaves=12)
+    scaled = grow_tree(X, scale * g, h, reg_lambda=0.0, max_leaves=12)
+    other = grow_tree(X, g, scale * h, reg_lambda=0.0, max_leaves=12)
+    assert (tree.rules.plain, scaled.rules.plain) == (True, 2.0**-90 < scale < 2.0**150)
+    for same in (scaled, other):
+        for field in ("feature", "bin", "begin", "end"):
+            assert_array_equal(same.nodes[field], tree.nodes[field])

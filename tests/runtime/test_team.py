@@ -16,6 +16,21 @@ STEP = team.FREE  # the word in which the leader of these tests describes a job
 
 
 @kernel
+def post(board, n_items):
+    team.post(board, n_items)
+
+
+@kernel
+def job_comes(board):
+    return team.job_comes(board)
+
+
+@kernel
+def close(board):
+    team.close(board)
+
+
+@kernel
 def count(board, times, member, n_jobs, n_items, leader_works):
     """Job j has 1 + j % n_items items, and adds j + 1 to each of them in `times`."""
     for j in range(n_jobs if member == 0 else 1 << 60):
@@ -72,7 +87,7 @@ def test_what_the_leader_did_is_returned():
 
     def member(i):
         if i == 0:
-            team.close(board)
+            close(board)
         return i, threading.get_ident()
 
     assert team.together(board, member, 3)[0] == 0
@@ -110,7 +125,7 @@ def test_a_leader_that_raises_leaves_no_helper_behind(posted):
         assert waiting.wait(PATIENCE)
         if posted:
             board[STEP] = 0
-            team.post(board, 7)
+            post(board, 7)
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -120,7 +135,7 @@ def test_a_leader_that_raises_leaves_no_helper_behind(posted):
 
 def test_a_helper_leaves_a_leader_that_never_comes():
     """As after an interrupt between two lines of Python: to wait for ever would be to hang."""
-    assert team.job_comes(team.new_board()) is False
+    assert job_comes(team.new_board()) is False
 
 
 @pytest.mark.skipif(not hasattr(sys, "getswitchinterval") or sys.platform == "win32", reason="no fork there")
