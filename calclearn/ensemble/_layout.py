@@ -79,7 +79,8 @@ class Rules(NamedTuple):
 
     def of_tree(self, unit_g, unit_h, seed):
         """The same for the units and the seed of one tree."""
-        tame = min(unit_g, unit_h) > 1.0 / TAME and max(unit_g, unit_h, self.reg_lambda) < TAME
+        factors = [unit_g, unit_h, self.reg_lambda or 1.0]
+        tame = min(factors) > 1.0 / TAME and max(factors) < TAME
         return self._replace(unit_g=unit_g, unit_h=unit_h, seed=seed, plain=self.plain and tame)
 
 

@@ -258,3 +258,12 @@ def test_units_far_from_one_make_no_difference(scale, rng):
     for same in (scaled, other):
         for field in ("feature", "bin", "begin", "end"):
             assert_array_equal(same.nodes[field], tree.nodes[field])
+
+
+@pytest.mark.parametrize("reg_lambda", [1e-250, 1e-20])
+def test_a_tiny_penalty_of_leaves_without_curvature(reg_lambda, rng):
+    X = rng.normal(size=(300, 2))
+    tree = grow_tree(X, np.sign(X[:, 1]), np.zeros(300), reg_lambda=reg_lambda, max_leaves=2)
+    assert tree.nodes["feature"][0] == 1
+    n = np.count_nonzero(X[:, 1] < 0)
+    assert_allclose(tree.nodes["value"][1:], [n / reg_lambda, (n - 300) / reg_lambda])
