@@ -164,7 +164,7 @@ def _walk_eight(steps, root, X, row, missing, at):
     r1, r2, r3, r4 = r0 + one, r0 + np.uintp(2), r0 + np.uintp(3), r0 + np.uintp(4)
     r5, r6, r7 = r4 + one, r4 + np.uintp(2), r4 + np.uintp(3)
     a = b = c = d = e = f = g = h = np.uintp(root)
-    before, now = np.uintp(0), np.uintp(1)
+    before, now = np.uintp(0), np.uintp(1)  # no sum of eight is 1: all are leaves at 0, or none is
     while now != before:  # children come behind their parents: if the sum stays, all do
         before = now
         a, b = _step(steps, X, r0, a, missing), _step(steps, X, r1, b, missing)
