@@ -6,7 +6,7 @@ from .._runtime.instructions import nonzero_bytes, trailing_zeros
 from .._runtime.jit import inlined, inner
 from ._histogram import ROW, add_exactly, exact, subtract, sum_rows
 from ._layout import BINS, ROOT, SET_WORDS
-from ._splitting import ROUNDING, SMOOTH, best_in_order, order_categories, parent_score
+from ._splitting import NAMED, ROUNDING, SMOOTH, best_in_order, order_categories, parent_score
 
 
 @inner
@@ -117,6 +117,7 @@ def _candidate(t, node, which, item, first, last, thread):
         scores, cut, missing_left, G, H = best_in_order(
             cumulated,
             m,
+            NAMED if t.categorical[f] else BINS,
             missing,
             totals,
             t.monotone[f],

@@ -15,6 +15,7 @@ from .._runtime.jit import inlined, inner
 ROUNDING = 1e-11  # of the scores: less is no gain
 LANES = 8  # numbers of 64 bits that a processor may handle at once
 SMOOTH = 10.0  # rows: added to a category's Hessian where categories are put in order; with fewer it is not
+NAMED = 32  # categories that a split may tell from all others: what extremes of many are worth is mostly chance
 
 
 @inner
@@ -44,7 +45,7 @@ def parent_score(G, H, lower, upper, t):
 
 
 @inlined
-def best_in_order(cumulated, m, missing, totals, direction, lower, upper, t, best_before, scores):
+def best_in_order(cumulated, m, named, missing, totals, direction, lower, upper, t, best_before, scores):
     """The best place to cut a sequence of bins in two, and the side for missing values.
 
     Parameters
@@ -54,6 +55,8 @@ def best_in_order(cumulated, m, missing, totals, direction, lower, upper, t, bes
         more than 1.
     m : int
         How many bins there are, the one of missing values left out.
+    named : int
+        How many bins at most may be on the side without missing values.
     missing, totals : tuple of three int64
         G, H and number of rows: of those with missing values, and of the node.
     direction : int
@@ -77,15 +80,15 @@ def best_in_order(cumulated, m, missing, totals, direction, lower, upper, t, bes
     best_G, best_H = np.int64(0), np.int64(0)
     # cut k puts bins 0..k to the left; behind all of them, missing values alone are on the other side
     has_missing = missing[1] != 0 or missing[0] != 0 or missing[2] != 0
-    for side in range(2 if has_missing else 1):
+    for side in range(2 if has_missing or m > named + 1 else 1):
         with_left = missing if side == 1 else (np.int64(0), np.int64(0), np.int64(0))
-        n_cuts = m if has_missing and side == 0 else m - 1
+        first, n_cuts = (max(0, m - 1 - named), m - 1) if side == 1 else (0, min(named, m if has_missing else m - 1))
         if t.plain and t.min_child_samples <= 1:
             if not _plain_scores(cumulated, n_cuts, with_left, totals, t, scores) > best:
                 continue
         else:
             _general_scores(cumulated, n_cuts, with_left, totals, direction, lower, upper, t, scores)
-        for k in range(n_cuts):
+        for k in range(first, n_cuts):
             if scores[k] > best:
                 best, last, missing_left = scores[k], k, side == 1
     if last >= 0:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from calclearn.ensemble._splitting import SMOOTH
+from calclearn.ensemble._splitting import NAMED, SMOOTH
 
 from .test_histogram import grow_tree
 
@@ -196,12 +196,14 @@ def test_categories_of_one_size_are_split_as_the_best_of_all_sets(missing, n):
 @pytest.mark.parametrize(
     "rules", [{}, {"min_child_samples": 30}, {"reg_alpha": 1.0, "min_child_weight": 25.0}], ids=str
 )
-@pytest.mark.parametrize("n", [120, 900])
-def test_categories_of_any_size_are_cut_in_the_order_of_their_smoothed_gradients(n, rules):
+@pytest.mark.parametrize("missing", [0.0, 0.1])
+@pytest.mark.parametrize("n", [120, 900, 3000])
+def test_categories_of_any_size_are_cut_in_the_order_of_their_smoothed_gradients(n, missing, rules):
+    most = 0
     for seed in range(5):
         rng = np.random.default_rng(seed)
-        x = np.minimum(rng.geometric(0.08, size=n), 90).astype(float)
-        x[rng.random(n) < 0.1] = np.nan
+        x = np.minimum(rng.geometric(0.08, size=n), 90).astype(float) if n < 3000 else rng.integers(80, size=n) * 1.0
+        x[rng.random(n) < missing] = np.nan
         g = np.cos(np.nan_to_num(x)) + 0.3 * rng.normal(size=n)
         tree = grow_tree(
             x[:, None], g, rng.exponential(size=n), categorical=np.ones(1, bool), max_leaves=1, **rules
@@ -215,13 +217,18 @@ def test_categories_of_any_size_are_cut_in_the_order_of_their_smoothed_gradients
         splits = {}
         for k in range(1, len(order) + 1):
             for missing_left in (False, True):
+                if (len(order) - k if missing_left else k) > NAMED:
+                    continue
                 left = bins[:, order[:k]].sum(axis=1) + missing_left * of_missing
                 splits[frozenset(order[:k].tolist()), missing_left] = gain(left, total - left, tree.rules)
+        most = max(most, len(order))
         best = max(splits.values())
         assert_allclose(tree.nodes["gain"][0], max(best, 0.0), rtol=1e-9)
         if best > 0:
             chosen = frozenset(left_categories(tree) & set(some.tolist()))
-            assert_allclose(splits[chosen, bool(tree.nodes["missing_left"][0])], best, rtol=1e-9)
+            sides = [bool(tree.nodes["missing_left"][0])] if of_missing[2] else [False, True]
+            assert_allclose(max(splits.get((chosen, side), 0.0) for side in sides), best, rtol=1e-9)
+    assert n < 3000 or most > 2 * NAMED
 
 
 def test_categories_that_a_node_has_not_go_where_missing_values_go(rng):
