@@ -46,6 +46,7 @@ class Case:
         How X is handed over: C-ordered float64 (or as generated), pandas (Fortran-ordered), or float32.
     held_out : float
         "boosting": the part of the rows, the last ones, that fits are judged by; 0: by those they are given.
+        Which part it is changes a log-loss by as much as the bar is, so several are held out in turn.
     trees : int
         "boosting": rounds, of one tree or of one for each class.
     leaves, depth : int
@@ -72,13 +73,20 @@ class Case:
         """Return X and y as the estimators get them, with `scale` times the rows."""
         return self.make_both(scale)[0]
 
-    def make_both(self, scale=1.0):
+    @property
+    def parts(self):
+        """How many parts of the rows are held out in turn."""
+        return min(5, round(1.0 / self.held_out)) if self.held_out else 1
+
+    def make_both(self, scale=1.0, part=0):
         """Return (X, y) to fit and (X, y) to judge the fit by: the same, where no rows are held out."""
         X, y = self.data(lambda n: max(min(n, 1000), int(n * scale)))
         if not self.held_out:
             return (self.handed_over(X, y),) * 2
-        n = len(y) - round(self.held_out * len(y))
-        return self.handed_over(X[:n], y[:n]), self.handed_over(X[n:], y[n:])
+        n = round(self.held_out * len(y))
+        held = np.zeros(len(y), dtype=bool)
+        held[len(y) - (part + 1) * n : len(y) - part * n] = True
+        return self.handed_over(X[~held], y[~held]), self.handed_over(X[held], y[held])
 
     def handed_over(self, X, y):
         if self.form == "float32":

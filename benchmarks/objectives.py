@@ -176,44 +176,55 @@ class ObjectiveJudge:
 class HeldOut:
     """Judges boosted trees by the log-loss of their probabilities on rows held out, beside the best peer's.
 
-    There is no optimum to come near to: everybody grows the trees of the case, once, and what counts is
-    that ours predict as well as the best of the others.
+    There is no optimum to come near to: everybody grows the trees of the case, and what counts is that ours
+    predict as well as the best of the others, over all parts of the rows that are held out in turn.
     """
 
     certificate: ClassVar[dict] = {}
 
     def __init__(self, case, X, y):
         self.case, self.X, self.y, self.problem = case, X, y, case.key
-        self.losses = {}  # of the rows, by their mean: how much of a difference is chance
 
     def excess(self, model):
         """Return the log-loss; `settle` makes an excess of it when all are known."""
         probability = np.asarray(model.predict_proba(self.X), dtype=np.float64)
         of_label = probability[np.arange(len(self.y)), np.searchsorted(model.classes_, self.y)]
-        losses = -np.log(np.clip(of_label, np.finfo(np.float32).eps, 1.0))  # some round to 0 in float32
-        mean = float(losses.mean())
-        self.losses[mean] = losses
-        return mean
+        smallest = np.finfo(np.float32).eps  # some round to 0 in float32
+        return float(-np.log(np.clip(of_label, smallest, 1.0)).mean())
 
     def reached(self, excess):
         return True
 
-    def settle(self, fits, ours):
-        """Turn log-losses into excesses over the best peer's; where ours is more than the case's, say so."""
+    def settle(self, fits, ours, others=()):
+        """Turn log-losses into excesses over the best peer's; where ours is more than the case's, say so.
+
+        `others` holds the log-losses of each contestant on each other part.
+        """
         found = {name: row for name, row in fits.items() if "excess" in row}
-        for row in found.values():
-            row["log_loss"] = row.pop("excess")
-        best = min((row["log_loss"] for name, row in found.items() if name != ours), default=None)
+        for name, row in found.items():
+            row["log_losses"] = [row.pop("excess"), *(part[name] for part in others)]
+            row["log_loss"] = float(np.mean(row["log_losses"]))
+        best = min((row for name, row in found.items() if name != ours), default=None, key=log_loss)
         if best is None:
             return
         for row in found.values():
-            difference = self.losses[row["log_loss"]] - self.losses[best]
-            row["excess"] = row["log_loss"] / best - 1.0
-            row["standard_error"] = float(difference.std() / np.sqrt(len(difference)) / best)
+            excess = np.divide(row["log_losses"], best["log_losses"]) - 1.0
+            row["excess"] = float(excess.mean())
+            if len(excess) > 1:
+                row["standard_error"] = float(excess.std(ddof=1) / np.sqrt(len(excess)))
         row, most = found.get(ours), self.case.tolerance
         if row and most is not None and row["excess"] > most:
-            excess, error = row["excess"], row["standard_error"]
-            row["miss"] = f"log-loss {excess:.2%} (± {error:.2%}) above the best peer's"
+            row["miss"] = f"log-loss {excess_in_words(row)} above the best peer's"
+
+
+def log_loss(row):
+    return row["log_loss"]
+
+
+def excess_in_words(row):
+    """Return an excess with its standard error over the parts held out, where there are several."""
+    excess, error = row.get("excess"), row.get("standard_error")
+    return f"{excess:.2%} ± {error:.2%}" if error else "" if excess is None else f"{excess:.2%}"
 
 
 JUDGES = {
@@ -250,7 +261,7 @@ class Judge:
     def reached(self, excess):
         return self.case.tolerance is None or excess <= self.case.tolerance
 
-    def settle(self, fits, ours):
+    def settle(self, fits, ours, others=()):
         """Each fit was judged by itself."""
 
 

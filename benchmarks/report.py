@@ -4,6 +4,7 @@ from math import exp, inf, log
 from statistics import mean
 
 from .cases import LASSO_GRID
+from .objectives import excess_in_words
 from .peers import OURS
 
 SKLEARN, JIT = ("scikit-learn",), ("skglm", "celer")
@@ -236,7 +237,7 @@ def case_section(key, case):
                 "; ".join(filter(None, [number(seconds), row.get("note"), row.get("miss")])),
                 relative,
                 tol,
-                over_best(row) if boosted else number(row.get("excess"), ".0e"),
+                excess_in_words(row) if "log_loss" in row else number(row.get("excess"), ".0e"),
                 number(row.get("peak_mib"), ".0f"),
             )
         )
@@ -246,19 +247,13 @@ def case_section(key, case):
     if boosted:
         header[3:5] = ["log-loss", "over the best peer's"]
         held_out, tolerance = case.get("held_out"), case["tolerance"]
-        stop = f"{held_out} rows held out" if held_out else "log-loss of the rows fitted"
+        stop = f"{held_out} rows held out, {case['parts']} times" if held_out else "log-loss of the rows fitted"
         stop += ", not judged" if tolerance is None else f", ours to be within {tolerance:.1%}"
     n_rows, n_columns = case["shape"]
     return (
         f"## {key}\n\n{n_rows} × {n_columns}; stop: {stop}; floors: {floors}; load {case['load']:.1f}\n\n"
         f"{table(header, rows)}\n"
     )
-
-
-def over_best(row):
-    """Return the excess of a log-loss with its standard error; the best peer's has neither."""
-    excess, error = row.get("excess"), row.get("standard_error")
-    return f"{excess:.2%} ± {error:.2%}" if error else number(excess, ".2%")
 
 
 def heading(results):

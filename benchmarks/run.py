@@ -154,9 +154,9 @@ def measure(case, options, tolerances):
     everybody = {c.name: c for c in contestants(case) if re.search(options.peers, c.name) or c.name == OURS}
     for name, contestant in everybody.items():
         result["fits"][name] = search(contestant, case, X, y, judge, tolerances)
-    judge.settle(result["fits"], OURS)
+    judge.settle(result["fits"], OURS, list(other_parts(case, everybody, result["fits"], options.scale)))
     if case.held_out:
-        result["held_out"] = len(judged[1])
+        result["held_out"], result["parts"] = len(judged[1]), case.parts
     fits = {name: row for name, row in result["fits"].items() if "note" not in row}
     del judge, judged
     calls = {name: partial(everybody[name].fit, case, X, y, row["tol"]) for name, row in fits.items()}
@@ -169,6 +169,15 @@ def measure(case, options, tolerances):
             for name, row in fits.items():
                 row["peak_mib"] = children.peak_memory(case, name, row["tol"], file.name)
     return result
+
+
+def other_parts(case, everybody, fits, scale):
+    """Yield what each contestant reaches where another part of the rows is held out."""
+    for part in range(1, case.parts):
+        rows, held_out = case.make_both(scale, part)
+        judge = judge_of(case, *held_out)
+        names = [name for name, row in fits.items() if "note" not in row]
+        yield {name: judge.excess(everybody[name].fit(case, *rows)) for name in names}
 
 
 def floors(X, repeats=3):

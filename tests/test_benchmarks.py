@@ -12,7 +12,7 @@ from benchmarks import report, run
 from benchmarks.cases import CASES
 from benchmarks.objectives import Canonical, HeldOut, Judge
 from benchmarks.peers import OURS, Contestant, contestants
-from benchmarks.run import Tolerances, interleave, search
+from benchmarks.run import Tolerances, interleave, other_parts, search
 
 BOOSTING = [key for key, case in CASES.items() if case.family == "boosting"]
 GLM = ("small", "multinomial", "poisson", "logistic-benchopt-1")
@@ -204,6 +204,25 @@ def test_rows_that_are_held_out_are_there_at_any_scale_and_not_fitted(key):
         assert not any((rows == row).all(axis=1).any() for row in np.asarray(X_held)[:20])
 
 
+def test_each_part_holds_other_rows_out():
+    case = CASES["boost-wide"]
+    rows = [case.make_both(0.1, part) for part in range(case.parts)]
+    held = np.concatenate([X_held[:, 0] for _, (X_held, _) in rows])
+    assert case.parts == 5
+    assert len(np.unique(held)) == len(held) == 5 * 200
+    for (X, _), (X_held, _) in rows:
+        assert len(np.union1d(X[:, 0], X_held[:, 0])) == len(X) + len(X_held) == 1200
+    assert [CASES[key].parts for key in ("boost-100k", "boost-small", "small")] == [2, 1, 1]
+
+
+def test_what_other_parts_reach_is_asked_of_all_who_fit(tmp_path):
+    guess = Contestant(OURS, "numpy", lambda case, n_rows: Guess(0.5), None)
+    fits = {OURS: {"excess": 0.7}, "missing": {"note": "missing"}}
+    (found,) = other_parts(CASES["boost-100k"], {OURS: guess}, fits, 0.01)
+    assert_allclose(list(found.items())[0][1], np.log(2.0), rtol=1e-6)
+    assert list(found) == [OURS]
+
+
 def test_the_smaller_boosting_case_holds_the_same_rows_out():
     (X, _), (X_held, y_held) = CASES["boost-1m"].make_both(0.01)
     (some, _), (some_held, some_y) = CASES["boost-100k"].make_both(0.01)
@@ -226,7 +245,7 @@ class Guess:
         return np.tile(np.float32([1.0 - self.probability, self.probability]), (len(X), 1))
 
 
-def settled(tmp_path, probability_of_ours, key="boost-100k"):
+def settled(tmp_path, probability_of_ours, key="boost-100k", others=()):
     """Return how a guess of ours is reported beside two others."""
     case, X, y = a_few_rows(key)
     y = np.arange(len(y)) % 2
@@ -234,7 +253,7 @@ def settled(tmp_path, probability_of_ours, key="boost-100k"):
     for name, probability in ((OURS, probability_of_ours), ("XGBoost", 0.5), ("LightGBM", 0.6)):
         guess = Contestant(name, "numpy", lambda case, n_rows, p=probability: Guess(p), None)
         fits[name] = search(guess, case, X, y, judge, Tolerances(tmp_path))
-    judge.settle(fits, OURS)
+    judge.settle(fits, OURS, others)
     return fits
 
 
@@ -244,22 +263,35 @@ def test_trees_are_judged_by_their_log_loss_beside_the_best_peers(tmp_path):
         [fits[name]["log_loss"] for name in ("XGBoost", "LightGBM")], [np.log(2.0), 0.7136], rtol=1e-4
     )
     assert_allclose(fits["LightGBM"]["excess"], 0.7136 / np.log(2.0) - 1.0, rtol=1e-2)
-    assert fits[OURS]["excess"] == fits["XGBoost"]["excess"] == fits["XGBoost"]["standard_error"] == 0.0
+    assert fits[OURS]["excess"] == fits["XGBoost"]["excess"] == 0.0
     assert not any("note" in row or "miss" in row for row in fits.values())
     assert not (tmp_path / "tolerances.json").exists()
 
 
 def test_ours_does_not_count_where_it_predicts_worse_and_the_cell_says_by_how_much(tmp_path):
     fits = settled(tmp_path, 0.6)
-    assert fits[OURS]["miss"].startswith("log-loss 2.94% (±")
+    assert fits[OURS]["miss"] == "log-loss 2.94% above the best peer's"
     for row in fits.values():
         row["median"] = 1.0
     value, against = report.ratio(fits, ("XGBoost",))
     assert against.startswith("XGBoost; our log-loss 2.94%")
     assert report.verdict(value, 0.7, None) == "MISSED"
-    case = {"fits": fits, "shape": [200, 28], "tolerance": 5e-3, "held_out": 20, "floors": {}, "load": 0.0}
-    assert "1; log-loss 2.94% (±" in report.case_section("boost-100k", case)
+    case = {"fits": fits, "shape": [200, 28], "tolerance": 5e-3, "floors": {}, "load": 0.0}
+    case |= {"held_out": 20, "parts": 2}
+    assert "1; log-loss 2.94% above" in report.case_section("boost-100k", case)
     assert "miss" not in settled(tmp_path, 0.6, "boost-small")[OURS]
+
+
+def test_what_counts_is_the_mean_over_all_parts_and_its_error_is_said(tmp_path):
+    others = [{OURS: 0.66, "XGBoost": 0.7, "LightGBM": 0.6}, {OURS: 0.65, "XGBoost": 0.7, "LightGBM": 0.6}]
+    fits = settled(tmp_path, 0.5, others=others)
+    log_2, of_lightgbm = np.log(2.0), fits["LightGBM"]["log_losses"][0]
+    assert_allclose(fits[OURS]["log_loss"], (log_2 + 0.66 + 0.65) / 3, rtol=1e-6)
+    excess = np.array([log_2 / of_lightgbm, 1.1, 0.65 / 0.6]) - 1.0  # LightGBM's mean is the least
+    assert_allclose(fits[OURS]["excess"], excess.mean(), rtol=1e-6)
+    assert_allclose(fits[OURS]["standard_error"], np.std(excess, ddof=1) / np.sqrt(3), rtol=1e-6)
+    assert fits[OURS]["miss"].startswith("log-loss 5.16% ± 4.04% above")
+    assert fits["LightGBM"]["excess"] == 0.0
 
 
 def test_a_certain_and_wrong_probability_has_a_finite_log_loss():
