@@ -247,7 +247,9 @@ def case_section(key, case):
     if boosted:
         header[3:5] = ["log-loss", "over the best peer's"]
         held_out, tolerance = case.get("held_out"), case["tolerance"]
-        stop = f"{held_out} rows held out, {case['parts']} times" if held_out else "log-loss of the rows fitted"
+        stop = (
+            f"{held_out} rows held out, {case['parts']} times" if held_out else "log-loss of the rows fitted"
+        )
         stop += ", not judged" if tolerance is None else f", ours to be within {tolerance:.1%}"
     n_rows, n_columns = case["shape"]
     return (

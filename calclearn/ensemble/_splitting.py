@@ -15,7 +15,9 @@ from .._runtime.jit import inlined, inner
 ROUNDING = 1e-11  # of the scores: less is no gain
 LANES = 8  # numbers of 64 bits that a processor may handle at once
 SMOOTH = 10.0  # rows: added to a category's Hessian where categories are put in order; with fewer it is not
-NAMED = 32  # categories that a split may tell from all others: what extremes of many are worth is mostly chance
+NAMED = (
+    32  # categories that a split may tell from all others: what extremes of many are worth is mostly chance
+)
 
 
 @inner
@@ -82,7 +84,9 @@ def best_in_order(cumulated, m, named, missing, totals, direction, lower, upper,
     has_missing = missing[1] != 0 or missing[0] != 0 or missing[2] != 0
     for side in range(2 if has_missing or m > named + 1 else 1):
         with_left = missing if side == 1 else (np.int64(0), np.int64(0), np.int64(0))
-        first, n_cuts = (max(0, m - 1 - named), m - 1) if side == 1 else (0, min(named, m if has_missing else m - 1))
+        first, n_cuts = (
+            (max(0, m - 1 - named), m - 1) if side == 1 else (0, min(named, m if has_missing else m - 1))
+        )
         if t.plain and t.min_child_samples <= 1:
             if not _plain_scores(cumulated, n_cuts, with_left, totals, t, scores) > best:
                 continue

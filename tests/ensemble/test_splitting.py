@@ -202,7 +202,11 @@ def test_categories_of_any_size_are_cut_in_the_order_of_their_smoothed_gradients
     most = 0
     for seed in range(5):
         rng = np.random.default_rng(seed)
-        x = np.minimum(rng.geometric(0.08, size=n), 90).astype(float) if n < 3000 else rng.integers(80, size=n) * 1.0
+        x = (
+            np.minimum(rng.geometric(0.08, size=n), 90).astype(float)
+            if n < 3000
+            else rng.integers(80, size=n) * 1.0
+        )
         x[rng.random(n) < missing] = np.nan
         g = np.cos(np.nan_to_num(x)) + 0.3 * rng.normal(size=n)
         tree = grow_tree(
