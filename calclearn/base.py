@@ -168,7 +168,8 @@ class Progress:
     """Reports each iteration to scikit-learn's callbacks, and prints when ``verbose`` is set.
 
     Used as a context manager around the whole fit; called as ``progress(iteration, value, x)`` by the
-    solvers.  A callback that answers True stops the solver.
+    solvers, with pairs of a name and a score where there is more to print.  A callback that answers True
+    stops the solver.
     """
 
     def __init__(self, estimator, max_iter, reconstruct, X, y, scale):
@@ -199,10 +200,11 @@ class Progress:
             estimator=self._estimator, reconstruction_attributes={}, **self._data
         )
 
-    def __call__(self, iteration, value, x=None):
+    def __call__(self, iteration, value, x=None, scores=()):
         if self._verbose:
             name, objective = type(self._estimator).__name__, self._scale * value
-            print(f"{name} iteration {iteration}: objective {objective:.10g}")
+            said = [f"objective {objective:.10g}", *(f"{what} {score:.10g}" for what, score in scores)]
+            print(f"{name} iteration {iteration}: {', '.join(said)}")
         if self._context is None or not self._context._callbacks:
             return False
         task = self._context.subcontext(task_name="iteration")

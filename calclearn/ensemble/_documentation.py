@@ -60,7 +60,7 @@ PARAMETERS = """n_estimators : int, default=100
     n_jobs : int or None, default=None
         Threads; None takes what the process may use.  The result has the same bits for any number.
     verbose : int, default=0
-        Print the training loss after each round."""
+        Print the training loss, and the scores of the evaluation sets, after each round."""
 
 ATTRIBUTES = """trees_ : dict of str to ndarray
         The nodes of all trees; `trees_to_dataframe` is the readable form.

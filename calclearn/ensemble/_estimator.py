@@ -1,5 +1,6 @@
 """What both boosting estimators share: parameters, data, the rounds of a fit, and reading the trees."""
 
+import warnings
 from typing import ClassVar
 
 import numpy as np
@@ -164,13 +165,15 @@ class NewtonBoosting(LossParameters, Readable, Exchange, CalculusEstimator):
                 grown += (new := boosting.round(t))
                 if watched:
                     watch(boosting.trees(new))
-                if listening and progress(t + 1, boosting.objective()):
+                if listening and progress(t + 1, boosting.objective(), scores=judge.latest()):
                     reason = CALLBACK
                     break
                 if judge.waited() >= patience:
                     reason = STOPPED_EARLY
         trees = boosting.trees(grown)
-        if before is not None:
+        if before is None:
+            _warn_if_too_light(grown, boosting.weight, self.min_child_weight)
+        else:
             trees = Trees.joined([before, trees])
         self.trees_ = dict(vars(trees))
         self.n_iter_ = trees.n_trees // K
@@ -381,6 +384,19 @@ class NewtonBoosting(LossParameters, Readable, Exchange, CalculusEstimator):
         tags.input_tags.sparse = True
         tags.input_tags.allow_nan = True
         return tags
+
+
+def _warn_if_too_light(grown, weight, least):
+    """Warn where weights are so small that `min_child_weight` let no tree be split, which alone would be."""
+    heaviest = max(tree.nodes["H"][0] * tree.rules.unit_h for tree in grown)
+    if weight is not None and heaviest < 2.0 * least <= heaviest / weight.mean():
+        warnings.warn(
+            f"No tree has a split: each side of one needs Hessians of min_child_weight={least}, and those of "
+            f"all rows together are {heaviest:.3g}. Lower it, or scale sample_weight, of mean "
+            f"{weight.mean():.3g}, to a mean of 1.",
+            UserWarning,
+            stacklevel=7,  # the line that called fit
+        )
 
 
 def _rows(X):

@@ -97,6 +97,12 @@ class Judge:
         if self.best_round is None or sign * self.scores[-1][-1] < sign * self.scores[-1][self.best_round]:
             self.best_round = len(self.scores[-1]) - 1
 
+    def latest(self):
+        """What each evaluation set's score is now, as pairs of a name and a number."""
+        return [
+            (f"{rows.name} {self.metric.name}", scores[-1]) for rows, scores in zip(self.watched, self.scores)
+        ]
+
     def waited(self):
         """How many rounds have been no better than the best one."""
         return len(self.scores[-1]) - 1 - (self.best_round or 0) if self.watched else 0

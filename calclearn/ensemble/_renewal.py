@@ -12,7 +12,7 @@ from ._histogram import ROW
 
 STEPS = 100  # of bisection; each halves the interval
 HALVINGS = 60  # of a leaf's value, before it is none
-TAME = (
+TRUSTED = (
     SquaredError,
     LogLoss,
 )  # exact, and held back by `min_child_weight`: a look would cost time for nothing
@@ -52,7 +52,7 @@ def renew(loss, y, raw, weight, leaves, begin, end):
 
 def needs_damping(loss):
     """Whether Newton's steps are looked at, lest they raise the loss."""
-    return not isinstance(loss, TAME)
+    return not isinstance(loss, TRUSTED)
 
 
 def damp(loss, y, raw, weight, leaves, begin, end, values, n_threads):

@@ -554,6 +554,34 @@ def test_a_fit_stops_when_the_last_evaluation_set_gets_no_better(halves):
     assert_array_equal(one.predict(V), model.predict(V))
 
 
+def test_verbose_prints_the_loss_and_the_score_of_each_evaluation_set(halves, capsys):
+    (X, y, _), (V, v, _) = halves
+    model = NewtonBoostingRegressor(n_estimators=2, eval_metric="mae", verbose=1)
+    model.fit(X, y, eval_set=[(X, y), (V, v)])
+    first, last = (model.evals_result_[f"validation_{i}"]["mae"] for i in (0, 1))
+    _, line = capsys.readouterr().out.splitlines()
+    assert line == (
+        f"NewtonBoostingRegressor iteration 2: objective {model.optimality_.objective:.10g}, "
+        f"validation_0 mae {first[1]:.10g}, validation_1 mae {last[1]:.10g}"
+    )
+
+
+def test_weights_too_light_for_any_split_are_said_to_be(data):
+    X, y, kind = data
+    weight = np.full(len(y), 1.0 / len(y))
+    with pytest.warns(
+        UserWarning, match=r"min_child_weight=1\.0, and .* are 1\. .* of mean 0\.0025"
+    ) as caught:
+        model = NewtonBoostingRegressor(n_estimators=2, min_child_weight=1.0).fit(X, y, weight)
+    assert caught[0].filename == __file__
+    assert_allclose(model.predict(X), y.mean())
+    with pytest.warns(UserWarning, match="No tree has a split") as caught:
+        NewtonBoostingClassifier(n_estimators=2).fit(X, kind, weight)
+    assert caught[0].filename == __file__
+    model.set_params(min_child_weight=1e-3).fit(X, y, weight)
+    assert len(np.unique(model.predict(X))) > 2
+
+
 def test_without_early_stopping_scores_are_kept_and_all_rounds_used(halves):
     (X, _, kind), (V, _, v) = halves
     model = NewtonBoostingClassifier(n_estimators=12, eval_metric="auc").fit(X, kind, eval_set=[(V, v)])
