@@ -63,8 +63,11 @@ def fitting(fit):
     @functools.wraps(fit)
     def restoring(self, *args, **kwargs):
         before = dict(self.__dict__)
+        self.__dict__.pop("_fitted_loss", None)
         try:
             fitted = fit(self, *args, **kwargs)
+            if isinstance(self, LossParameters):
+                self._fitted_loss = self.loss
             progress = self.__dict__.pop("_progress_of_fit", None)
             if progress is not None:
                 progress.end()
@@ -125,6 +128,11 @@ class CalculusEstimator(CallbackSupportMixin, BaseEstimator):
 
 class LossParameters:
     """For estimators with a parameter `loss`: the fields of a loss are parameters too, as ``loss__name``."""
+
+    @property
+    def _loss_in_use(self):
+        """The parameter `loss` as it was in the last fit, which predictions go by; in a fit, as it is."""
+        return vars(self).get("_fitted_loss", self.loss)
 
     def get_params(self, deep=True):
         """Parameters by name; with `deep`, the fields of a loss as ``loss__name`` too.

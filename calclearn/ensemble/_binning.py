@@ -142,15 +142,17 @@ def between(low, high):
 
 
 def _bins_of_codes(column, weight, most):
-    """The bin of each code: a bin each, or the rarest together in the last one."""
+    """The bin of each code: a bin each, or the rarest together in one; codes without rows stay apart."""
     known = ~np.isnan(column)
     of_rows = None if weight is None else weight[known]
     sizes = np.bincount(column[known].astype(np.intp), of_rows)
     if len(sizes) <= most:
         return np.arange(len(sizes), dtype=np.int16)
     order = np.argsort(-sizes, kind="stable")
-    bins = np.full(len(sizes), most - 1, np.int16)
-    bins[order[: most - 1]] = np.arange(most - 1)
+    n_seen = np.count_nonzero(sizes)
+    last = most - 1 if n_seen == len(sizes) else most - 2  # the bin behind it is for those without rows
+    bins = np.full(len(sizes), min(n_seen, most - 1), np.int16)
+    bins[order[:n_seen]] = np.minimum(np.arange(n_seen), last)
     return bins
 
 

@@ -187,7 +187,9 @@ def _numbers(column, f):
                 return _to_float(column, np.float32)
             return _to_float(column, np.float64)
         return np.asarray(column, np.float32 if column.dtype == np.float32 else np.float64)
-    except (TypeError, ValueError) as error:
+    except Exception as error:
+        if not isinstance(error, TypeError | ValueError) and "polars" not in type(error).__module__:
+            raise
         raise ValueError(
             f"column {_named_as(column, f)} of X is neither of numbers nor of categories: {error}. If it "
             "holds categories, give it that dtype (astype('category')), or name it in categorical_features"

@@ -15,6 +15,8 @@ from ._estimator import NewtonBoosting
 from ._metrics import OF_CLASSIFIERS, Metric
 
 LABELS = {"unit": (0.0, 1.0), "sign": (-1.0, 1.0)}  # of the first and the second class, by a loss's domain
+# Metrics of two classes, and of several.
+NEED_PROBABILITIES = (("logloss", "mlogloss"), ("logloss", "mlogloss", "auc"))
 
 
 def _states_probabilities(estimator):
@@ -148,7 +150,17 @@ class NewtonBoostingClassifier(ClassifierMixin, NewtonBoosting):
         self.verbose = verbose
 
     @fitting
-    def fit(self, X, y, sample_weight=None, *, eval_set=None, sample_weight_eval_set=None, base_margin=None):
+    def fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        *,
+        eval_set=None,
+        sample_weight_eval_set=None,
+        base_margin=None,
+        base_margin_eval_set=None,
+    ):
         """Boost trees.
 
         Parameters
@@ -165,6 +177,8 @@ class NewtonBoostingClassifier(ClassifierMixin, NewtonBoosting):
             Their weights.
         base_margin : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
             Known parts of the raw predictions; `base_score` is then left out.
+        base_margin_eval_set : list of array-like, default=None
+            The same for the rows of `eval_set`.
 
         Returns
         -------
@@ -188,10 +202,18 @@ class NewtonBoostingClassifier(ClassifierMixin, NewtonBoosting):
                 f"{classes.tolist()}"
             )
         self.classes_ = classes
-        weight = self._weights(sample_weight, X, y, codes)
+        given = check_weights(sample_weight, X)
+        weight = self._weights(given, y, codes)
         losses, n_outputs = self._outputs()
-        rows = self._eval_sets(eval_set, sample_weight_eval_set, self._codes_of)
-        return self._boost(X, codes, weight, losses, rows, base_margin, n_outputs)
+        rows = self._eval_sets(
+            eval_set,
+            sample_weight_eval_set,
+            base_margin_eval_set,
+            self._codes_of,
+            base_margin is not None,
+            n_outputs,
+        )
+        return self._boost(X, codes, weight, given, losses, rows, base_margin, n_outputs)
 
     def decision_function(self, X, *, base_margin=None):
         """The raw predictions.
@@ -289,9 +311,9 @@ class NewtonBoostingClassifier(ClassifierMixin, NewtonBoosting):
     def _loss(self):
         """The loss, of two or of several classes."""
         several = hasattr(self, "classes_") and len(self.classes_) > 2
-        if several and isinstance(self.loss, str) and self.loss == "log_loss":
+        if several and isinstance(self._loss_in_use, str) and self._loss_in_use == "log_loss":
             return get_loss("multinomial_log_loss")
-        return get_loss(self.loss)
+        return get_loss(self._loss_in_use)
 
     def _outputs(self):
         """`(losses, n_outputs)`: one of all classes, one of two, or one for each against the rest."""
@@ -302,6 +324,8 @@ class NewtonBoostingClassifier(ClassifierMixin, NewtonBoosting):
             raise ValueError(
                 f"loss must be one of labels, got {loss!r}, whose targets are {loss.domain} numbers"
             )
+        if self.eval_metric in NEED_PROBABILITIES[K > 2] and not _states_probabilities(self):
+            raise ValueError(f"eval_metric={self.eval_metric!r} needs probabilities, which {loss!r} has not")
         return ([loss], 1) if K == 2 else ([loss] * K, K)
 
     def _encoded(self, codes, losses):
@@ -322,9 +346,8 @@ class NewtonBoostingClassifier(ClassifierMixin, NewtonBoosting):
             raise ValueError(f"eval_set has labels that y has not: {unseen}")
         return codes
 
-    def _weights(self, sample_weight, X, y, codes):
+    def _weights(self, weight, y, codes):
         """Weights of the rows, times those of their classes; None where all are one."""
-        weight = check_weights(sample_weight, X)
         if self.scale_pos_weight is not None:
             if self.class_weight is not None:
                 raise ValueError("class_weight and scale_pos_weight say the same thing: give one of them")

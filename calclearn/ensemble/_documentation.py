@@ -41,11 +41,14 @@ PARAMETERS = """n_estimators : int, default=100
         Features that may meet on a path.  One that is in no list meets nothing but itself.
     categorical_features : "from_dtype", array-like or None, default="from_dtype"
         Which features are categories: those of such a dtype in a pandas or polars frame, or those of a mask,
-        of indices or of names.  With more categories than bins, the rarest share one.  A category that was
-        not seen in `fit` goes where missing values go.
+        of indices or of names.  With more categories than bins, the rarest share one, which tells them apart
+        no more.  A category that was not seen in `fit` goes where missing values go.
     eval_metric : str, callable or None, default=None
         What `eval_set` is judged by: None or "loss" for the loss, {metrics}, or
-        ``f(y_true, prediction, sample_weight=None)``, of which less is better.
+        ``f(y_true, prediction, sample_weight=None)``, of which less is better.  Weights of classes
+        play no part.  A function is handed what it would be by XGBoost: for classes the codes 0, 1, ... of
+        the labels in `y_true`, and the probabilities of all classes, of the second one alone where there are
+        two; under losses without probabilities, raw predictions.
     early_stopping_rounds : int, default=None
         Stop when the last evaluation set has not become better for so many rounds; predictions then use the
         rounds up to the best one.

@@ -79,9 +79,10 @@ class NewtonBoosting(LossParameters, Readable, Exchange, CalculusEstimator):
 
     # ---------------------------------------------------------------------------------------------- fit
 
-    def _boost(self, X, y, weight, losses, eval_set, base_margin, n_outputs):
-        """Fit trees to the losses; `eval_set` holds `(X, y, weight)` of encoded targets.
+    def _boost(self, X, y, weight, given_weight, losses, eval_set, base_margin, n_outputs):
+        """Fit trees to the losses; `eval_set` holds `(X, y, weight, margin)` of encoded targets.
 
+        Rows that are set apart to be judged by have the weights that were given, without those of classes.
         Sets all fitted attributes but those of the classes.
         """
         if not (self.max_depth or self.max_leaves):
@@ -96,9 +97,11 @@ class NewtonBoosting(LossParameters, Readable, Exchange, CalculusEstimator):
         seed = self._seed(before)
         losses = Losses(losses, n_outputs)
         margin = _margins(base_margin, X.shape[0], n_outputs)
+        if given_weight is not None:
+            given_weight = drop_weightless(weight, given_weight)[1]
         weight, X, y, margin = drop_weightless(weight, X, y, margin)
         if self.validation_fraction and not eval_set:
-            X, y, weight, margin, eval_set = self._set_apart(X, y, weight, margin, seed)
+            X, y, weight, margin, eval_set = self._set_apart(X, y, weight, given_weight, margin, seed)
         if before is None:
             self.base_ = self._base(losses, self._encoded(y, losses), weight, base_margin is not None)
         bins = learn_bins(
@@ -172,7 +175,7 @@ class NewtonBoosting(LossParameters, Readable, Exchange, CalculusEstimator):
                     reason = STOPPED_EARLY
         trees = boosting.trees(grown)
         if before is None:
-            _warn_if_too_light(grown, boosting.weight, self.min_child_weight)
+            self._warn_if_too_light(grown, boosting)
         else:
             trees = Trees.joined([before, trees])
         self.trees_ = dict(vars(trees))
@@ -181,7 +184,11 @@ class NewtonBoosting(LossParameters, Readable, Exchange, CalculusEstimator):
         self.evals_result_ = {rows.name: {metric.name: s} for rows, s in zip(watched, judge.scores)}
         for name in ("best_iteration_", "best_score_"):
             self.__dict__.pop(name, None)
-        if self.early_stopping_rounds and judge.best_round is not None:
+        if self.early_stopping_rounds and judge.best_round is None:
+            raise ValueError(
+                f"early_stopping_rounds: the metric {metric.name!r} was NaN in all {self.n_iter_} rounds"
+            )
+        if self.early_stopping_rounds:
             self.best_iteration_ = judge.best_round
             self.best_score_ = judge.scores[-1][judge.best_round]
         details = {"best_remaining_gain": boosting.remaining_gain()}
@@ -195,6 +202,20 @@ class NewtonBoosting(LossParameters, Readable, Exchange, CalculusEstimator):
             details=details,
         )
         self._walk = Walk(self._kept(), self._codes)
+
+    def _warn_if_too_light(self, grown, boosting):
+        """Warn where `min_child_weight` let no tree be split: by small weights, or a loss of small units."""
+        heaviest = max(tree.nodes["H"][0] * tree.rules.unit_h for tree in grown)
+        n_rows = max(tree.nodes["end"][0] for tree in grown)
+        light = n_rows > 1 and heaviest < 2.0 * self.min_child_weight
+        if light and boosting.remaining_gain(min_child_weight=0.0) > 0.0:
+            warnings.warn(
+                f"No tree has a split: each side of one needs Hessians of min_child_weight="
+                f"{self.min_child_weight}, and those of a tree's {n_rows} rows together are {heaviest:.3g}. "
+                "Lower it, or scale the loss or sample_weight.",
+                UserWarning,
+                stacklevel=7,  # the line that called fit
+            )
 
     def _goes_on(self):
         """Whether `fit` goes on from the trees of the previous one."""
@@ -215,6 +236,13 @@ class NewtonBoosting(LossParameters, Readable, Exchange, CalculusEstimator):
                 f"n_estimators={self.n_estimators} must not be less than the {before.n_trees // n_outputs} "
                 "rounds that were done already, under warm_start=True"
             )
+        if before.n_trees // n_outputs == self.n_estimators:
+            warnings.warn(
+                f"warm_start=True, and all n_estimators={self.n_estimators} rounds are done already: nothing "
+                "is fitted",
+                UserWarning,
+                stacklevel=6,
+            )
         return before
 
     def _seed(self, before):
@@ -223,7 +251,7 @@ class NewtonBoosting(LossParameters, Readable, Exchange, CalculusEstimator):
             self._random_seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         return self._random_seed
 
-    def _set_apart(self, X, y, weight, margin, seed):
+    def _set_apart(self, X, y, weight, given_weight, margin, seed):
         """Rows to be judged by, drawn at random; of all classes in their shares, if each has rows enough."""
         n, stratify = X.shape[0], None
         if hasattr(self, "classes_"):
@@ -239,13 +267,12 @@ class NewtonBoosting(LossParameters, Readable, Exchange, CalculusEstimator):
             return None if array is None else array[rows]
 
         X = X.tocsr() if scipy.sparse.issparse(X) else X
-        held = (X[apart], y[apart], take(weight, apart), margin[apart])
+        held = (X[apart], y[apart], take(given_weight, apart), margin[apart])
         return X[rest], y[rest], take(weight, rest), margin[rest], [held]
 
     def _watch(self, name, X, y, weight, margin):
-        weight, X, y = drop_weightless(weight, X, y)
-        raw = (np.zeros((X.shape[0], len(self.base_))) if margin is None else margin) + self.base_
-        return Watched(name, _rows(X), y, weight, raw)
+        weight, X, y, margin = drop_weightless(weight, X, y, margin)
+        return Watched(name, _rows(X), y, weight, margin + self.base_)
 
     def _base(self, losses, y, weight, has_margin):
         """The constant that the trees are added to, of each output."""
@@ -255,32 +282,42 @@ class NewtonBoosting(LossParameters, Readable, Exchange, CalculusEstimator):
             return np.asarray(losses.start(y, weight), np.float64)
         return np.array([_raw_of_mean(loss, float(self.base_score)) for loss in losses.of_outputs()])
 
-    def _eval_sets(self, eval_set, weights, encode_targets):
-        """`[(X, y, weight, None)]` of what `fit` was handed."""
+    def _eval_sets(self, eval_set, weights, margins, encode_targets, has_margin, n_outputs):
+        """`[(X, y, weight, margin)]` of what `fit` was handed."""
         if eval_set is None:
-            if weights is not None:
-                raise ValueError("sample_weight_eval_set was given without an eval_set")
+            for name, given in (("sample_weight", weights), ("base_margin", margins)):
+                if given is not None:
+                    raise ValueError(f"{name}_eval_set was given without an eval_set")
             return None
+        if has_margin != (margins is not None):
+            given, missing = ("", "_eval_set") if has_margin else ("_eval_set", "")
+            raise ValueError(
+                f"base_margin{given} was given without base_margin{missing}: raw predictions are learned on "
+                "top of margins, and mean nothing without them"
+            )
         if isinstance(eval_set, tuple) and len(eval_set) == 2 and not isinstance(eval_set[0], tuple):
             eval_set = [eval_set]  # one set alone
             weights = None if weights is None else [weights] if np.ndim(weights[0]) == 0 else weights
+            margins = None if margins is None else margins if isinstance(margins, list) else [margins]
         if not isinstance(eval_set, list | tuple) or not all(
             isinstance(rows, list | tuple) and len(rows) == 2 for rows in eval_set
         ):
             raise ValueError("eval_set must be a list of pairs (X, y)")
         weights = [None] * len(eval_set) if weights is None else list(weights)
-        if len(weights) != len(eval_set):
-            raise ValueError(
-                f"sample_weight_eval_set must hold one array for each of the {len(eval_set)} sets, got "
-                f"{len(weights)}"
-            )
+        margins = [None] * len(eval_set) if margins is None else list(margins)
+        for name, given in (("sample_weight", weights), ("base_margin", margins)):
+            if len(given) != len(eval_set):
+                raise ValueError(
+                    f"{name}_eval_set must hold one array for each of the {len(eval_set)} sets, got "
+                    f"{len(given)}"
+                )
         ready = []
-        for (X, y), weight in zip(eval_set, weights):
+        for (X, y), weight, margin in zip(eval_set, weights, margins):
             X = self._features(X, reset=False)
             y = encode_targets(y)
             if len(y) != X.shape[0]:
                 raise ValueError(f"eval_set: X has {X.shape[0]} rows, y has {len(y)}")
-            ready.append((X, y, check_weights(weight, X), None))
+            ready.append((X, y, check_weights(weight, X), _margins(margin, len(y), n_outputs)))
         return ready
 
     # ---------------------------------------------------------------------------------------------- data
@@ -297,6 +334,8 @@ class NewtonBoosting(LossParameters, Readable, Exchange, CalculusEstimator):
         reset = reset and not self._goes_on()
         if not reset and self._categorical is None and is_plain_array(self, X, reset=False):
             return X
+        if hasattr(X, "collect") and not hasattr(X, "shape"):
+            raise ValueError("X is a lazy frame, which has no values yet: collect() it first")
         if reset:
             mask = find_categorical(X, self.categorical_features)
             categories = {} if mask is None else None
@@ -384,19 +423,6 @@ class NewtonBoosting(LossParameters, Readable, Exchange, CalculusEstimator):
         tags.input_tags.sparse = True
         tags.input_tags.allow_nan = True
         return tags
-
-
-def _warn_if_too_light(grown, weight, least):
-    """Warn where weights are so small that `min_child_weight` let no tree be split, which alone would be."""
-    heaviest = max(tree.nodes["H"][0] * tree.rules.unit_h for tree in grown)
-    if weight is not None and heaviest < 2.0 * least <= heaviest / weight.mean():
-        warnings.warn(
-            f"No tree has a split: each side of one needs Hessians of min_child_weight={least}, and those of "
-            f"all rows together are {heaviest:.3g}. Lower it, or scale sample_weight, of mean "
-            f"{weight.mean():.3g}, to a mean of 1.",
-            UserWarning,
-            stacklevel=7,  # the line that called fit
-        )
 
 
 def _rows(X):

@@ -57,6 +57,7 @@ from ._partition import (
 )
 from ._splitting import weight
 
+TOGETHER = 16  # nodes that are an item of work when they get their values
 TILE = 16  # features whose packed histograms a core's first cache holds
 SHARED_WORK = 1 << 16  # bins looked at, below which a loop is not worth sharing
 SLICE = 1 << 28  # of the same: some tenths of a second, after which Python may look for Ctrl-C
@@ -179,7 +180,8 @@ def _member(fields, shared, thread):
             elif job == GATHER:
                 gather_chunk(t, i, item)
             elif job == WEIGH:
-                weigh(t, item)
+                for node in range(item * TOGETHER, min((item + 1) * TOGETHER, t.state[N_NODES])):
+                    weigh(t, node)
             else:
                 search_tile(t, job, i, item, thread)
             if alone:
@@ -216,7 +218,7 @@ def _next_job(t, shared):
         i = _choose_leaf(t)
         if i < 0 and state[ENDED] == FINISHED:
             state[JOB] = WEIGH
-            return state[N_NODES], not shared
+            return (state[N_NODES] + TOGETHER - 1) // TOGETHER, not shared
         if i < 0:
             return 0, True
         state[NODE_OF] = i

@@ -18,7 +18,8 @@ def weigh(t, i):
     """Set the value of node i; equation (6).
 
     The sums of a leaf are the same for any order of rows: of few rows with 61 bits, of many those of the tree
-    itself.  These are as good, as each row's rounding, half a unit, counts by its root.
+    itself.  In these each row's rounding, half a unit, counts by its root: `quantise` sees to it that few
+    rows have so few units that they might all be rounded to one side.
     """
     node = t.nodes[i]
     G, H = t.unit_g * node.G, t.unit_h * node.H

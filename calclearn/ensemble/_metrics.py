@@ -8,7 +8,11 @@ from sklearn.metrics import roc_auc_score
 
 
 class Metric(NamedTuple):
-    """A name, ``score(y, raw, prediction, weight)``, and whether more is better."""
+    """A name, ``score(y, raw, prediction, weight)``, and whether more is better.
+
+    The predictions for classes have a column for each class, of probabilities or, under losses without, of
+    raw predictions; or one of raw predictions for two classes.
+    """
 
     name: str
     score: object
@@ -37,12 +41,13 @@ def _logloss(y, raw, prediction, weight):
 
 
 def _error(y, raw, prediction, weight):
-    return np.average(prediction.argmax(axis=1) != y, weights=weight)
+    found = prediction[:, 0] > 0.0 if prediction.shape[1] == 1 else prediction.argmax(axis=1)
+    return np.average(found != y, weights=weight)
 
 
 def _auc(y, raw, prediction, weight):
-    if prediction.shape[1] == 2:
-        return roc_auc_score(y, prediction[:, 1], sample_weight=weight)
+    if prediction.shape[1] <= 2:
+        return roc_auc_score(y, prediction[:, -1], sample_weight=weight)
     return roc_auc_score(
         y, prediction, sample_weight=weight, multi_class="ovr", labels=np.arange(prediction.shape[1])
     )
@@ -115,7 +120,7 @@ def find_metric(wanted, loss_metric, known):
     ----------
     wanted : None, str or callable
         None or "loss": the loss that is minimised.  A callable is called as
-        ``f(y_true, prediction, sample_weight=None)`` and should become less.
+        ``f(y_true, prediction, sample_weight=None)`` and should become less; see the estimators.
     loss_metric : Metric
     known : dict of str to Metric
 
@@ -128,12 +133,15 @@ def find_metric(wanted, loss_metric, known):
         return loss_metric
     if callable(wanted):
         name = getattr(wanted, "__name__", type(wanted).__name__)
-        return Metric(
-            name,
-            lambda y, raw, prediction, weight: float(
+
+        def score(y, raw, prediction, weight):
+            if prediction.ndim == 2 and raw.shape[1] == 1:
+                prediction = prediction[:, -1]  # of two classes, the second one's
+            return float(
                 wanted(y, prediction) if weight is None else wanted(y, prediction, sample_weight=weight)
-            ),
-        )
+            )
+
+        return Metric(name, score)
     if wanted not in known:
         raise ValueError(
             f"eval_metric must be None, 'loss', a function, or one of {sorted(known)}, got {wanted!r}"

@@ -3,8 +3,8 @@ r"""Gradients and Hessians in fixed point: integers that can be added in any ord
 A unit is a power of two, chosen so that the largest gradient fits 15 bits and a sign and the largest Hessian
 16 bits; both are rounded to nearest, and kept in one word with the row's number.  Over many rows the
 roundings, each at most half a unit, cancel like noise.  Where they might not, because rows are few or because
-most are far below the largest, 16 more bits of each are kept beside (`low`).  Constant Hessians, such as the
-squared loss's, are represented exactly.
+many of them are far below the largest, 16 more bits of each are kept beside (`low`).  Constant Hessians, such
+as the squared loss's, are represented exactly.
 
 The weights of leaves do not come from these: see `_leaves`.
 """
@@ -20,31 +20,34 @@ NO_LOW = np.empty(0, np.int32)
 LARGEST_G, LARGEST_H = (1 << 15) - 1, (1 << 16) - 1
 PRECISE_ROWS = 1 << 12  # up to here the lower bits cost little
 PRECISE_MEAN = 1 << 6  # a mean gradient or Hessian of fewer units would be rounded too much
+FEW_G, FEW_H = 4.0, 16.0  # units: rows of fewer would be rounded alike, and a leaf of them too much
+MOST_FEW = 1 / 256  # of the rows may have as few
 CHUNK = 1 << 16
 
 
 @kernel
 def _largest(g, h, column, rows, begin, end):
-    """The largest absolute gradient and Hessian of some rows; NaN where there is one."""
-    top_g, top_h = 0.0, 0.0
+    """The largest absolute gradient, largest and least Hessian of some rows, and whether all are finite."""
+    top_g, top_h, least_h = 0.0, 0.0, 0.0
     finite = True
     for k in range(begin, end):
         i = rows[k] if rows.shape[0] else k
         a, b = abs(g[i, column]), h[i, column]
-        top_g, top_h = max(top_g, a), max(top_h, b)
+        top_g, top_h, least_h = max(top_g, a), max(top_h, b), min(least_h, b)
         finite &= a + abs(b) < np.inf
-    return top_g, top_h, finite
+    return top_g, top_h, least_h, finite
 
 
 @kernel
 def _fill(g, h, column, rows, begin, end, per_g, per_h, words, low):
-    """The words of some rows, and the sums of |g| and h, in units of the upper bits."""
-    sum_g, sum_h, size_g = 0, 0, 0
+    """The words of some rows; the sums of g, h and |g|, in units; how many rows have few units."""
+    sum_g, sum_h, size_g, few = 0, 0, 0, 0
     precise = low.shape[0] > 0
     for k in range(begin, end):
         i = np.int64(rows[k]) if rows.shape[0] else k
-        q = np.int64(np.rint(g[i, column] * per_g))
-        r = np.int64(np.rint(h[i, column] * per_h))
+        of_g, of_h = g[i, column] * per_g, h[i, column] * per_h
+        q, r = np.int64(np.rint(of_g)), np.int64(np.rint(of_h))
+        few += ((abs(of_g) < FEW_G) & (of_g != 0.0)) | ((of_h < FEW_H) & (of_h != 0.0))
         sum_g += q
         sum_h += r
         size_g += abs(q)
@@ -53,7 +56,7 @@ def _fill(g, h, column, rows, begin, end, per_g, per_h, words, low):
             low[i] = np.int32((below << 16) | (r & 0xFFFF))
             q, r = (q - below) >> 16, r >> 16
         words[k] = (q << 48) | (r << 32) | i
-    return sum_g, sum_h, size_g
+    return sum_g, sum_h, size_g, few
 
 
 def quantise(g, h, column, rows, n, words, low, n_threads):
@@ -62,7 +65,7 @@ def quantise(g, h, column, rows, n, words, low, n_threads):
     Parameters
     ----------
     g, h : ndarray of float64, shape (n_rows, K)
-        The Hessians are not negative.
+        Negative Hessians are set to 0, in place.
     column : int
     rows : ndarray of int32
         The tree's rows, ascending; of length 0 for all.
@@ -84,9 +87,11 @@ def quantise(g, h, column, rows, n, words, low, n_threads):
     """
     ranges = threads.chunks(n, CHUNK)
     parts = threads.run(lambda r: _largest(g, h, column, rows, *r), ranges, n_threads)
-    tops_g, tops_h, finite = zip(*parts)
+    tops_g, tops_h, least_h, finite = zip(*parts)
     if not all(finite):
         raise ValueError("gradients of the loss are not finite: the predictions have diverged")
+    if min(least_h) < 0.0:
+        np.maximum(h[:, column], 0.0, out=h[:, column])
     unit_g, unit_h = _unit(max(tops_g), LARGEST_G), _unit(max(tops_h), LARGEST_H)
 
     def fill(unit_g, unit_h, low):
@@ -98,13 +103,13 @@ def quantise(g, h, column, rows, n, words, low, n_threads):
         return [sum(column) for column in zip(*parts)]
 
     if n > PRECISE_ROWS:
-        G, H, size_g = fill(unit_g, unit_h, NO_LOW)
-        if size_g >= PRECISE_MEAN * n and PRECISE_MEAN * n <= H:
+        G, H, size_g, few = fill(unit_g, unit_h, NO_LOW)
+        if min(size_g, H) >= PRECISE_MEAN * n and few <= MOST_FEW * n:
             return unit_g, unit_h, (G, H), NO_LOW
     if low is None:
         low = np.empty(len(g), np.int32)
     unit_g, unit_h = unit_g / 65536.0, unit_h / 65536.0
-    G, H, _ = fill(unit_g, unit_h, low)
+    G, H, _, _ = fill(unit_g, unit_h, low)
     return unit_g, unit_h, (G, H), low
 
 

@@ -119,7 +119,17 @@ class NewtonBoostingRegressor(RegressorMixin, NewtonBoosting):
         self.verbose = verbose
 
     @fitting
-    def fit(self, X, y, sample_weight=None, *, eval_set=None, sample_weight_eval_set=None, base_margin=None):
+    def fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        *,
+        eval_set=None,
+        sample_weight_eval_set=None,
+        base_margin=None,
+        base_margin_eval_set=None,
+    ):
         """Boost trees.
 
         Parameters
@@ -136,6 +146,8 @@ class NewtonBoostingRegressor(RegressorMixin, NewtonBoosting):
             Their weights.
         base_margin : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
             Known parts of the raw predictions; `base_score` is then left out.
+        base_margin_eval_set : list of array-like, default=None
+            The same for the rows of `eval_set`.
 
         Returns
         -------
@@ -152,8 +164,15 @@ class NewtonBoostingRegressor(RegressorMixin, NewtonBoosting):
         y = self._targets(y, losses)
         check_consistent_length(X, y)
         weight = check_weights(sample_weight, X)
-        rows = self._eval_sets(eval_set, sample_weight_eval_set, lambda y: self._targets(y, losses))
-        return self._boost(X, y, weight, losses, rows, base_margin, len(losses))
+        rows = self._eval_sets(
+            eval_set,
+            sample_weight_eval_set,
+            base_margin_eval_set,
+            lambda y: self._targets(y, losses),
+            base_margin is not None,
+            len(losses),
+        )
+        return self._boost(X, y, weight, weight, losses, rows, base_margin, len(losses))
 
     def predict(self, X, *, base_margin=None):
         """Predict the mean of `y`: the loss's inverse link of the raw prediction.
@@ -187,8 +206,8 @@ class NewtonBoostingRegressor(RegressorMixin, NewtonBoosting):
     # ---------------------------------------------------------------------------------------- parts
 
     def _losses(self):
-        several = isinstance(self.loss, list | tuple)
-        losses = [get_loss(loss) for loss in (self.loss if several else [self.loss])]
+        several = isinstance(self._loss_in_use, list | tuple)
+        losses = [get_loss(loss) for loss in (self._loss_in_use if several else [self._loss_in_use])]
         if not losses:
             raise ValueError("loss must hold at least one loss, got an empty list")
         for loss in losses:
@@ -207,7 +226,7 @@ class NewtonBoostingRegressor(RegressorMixin, NewtonBoosting):
     def _prediction(self, raw):
         losses = self._losses()
         means = [np.asarray(loss.mean(raw[:, k])) for k, loss in enumerate(losses)]
-        return np.stack(means, axis=1) if isinstance(self.loss, list | tuple) else means[0]
+        return np.stack(means, axis=1) if isinstance(self._loss_in_use, list | tuple) else means[0]
 
     def _mean(self, losses, raw):
         return self._prediction(raw)

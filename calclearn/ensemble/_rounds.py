@@ -84,8 +84,6 @@ class Losses:
                 )
             if self.linear[k]:
                 h[:, k] = 1.0 if weight is None else weight
-            elif not loss.convex:
-                np.maximum(h, 0.0, out=h)
 
     def _parts(self, raw):
         if self.by_rows:
@@ -184,14 +182,14 @@ class Boosting:
         """Grown trees as they are kept."""
         return trees_of(grown, self.bins)
 
-    def remaining_gain(self):
-        """What the best first split of one more round would gain, summed over the outputs."""
+    def remaining_gain(self, **others):
+        """What the best first split of one more round would gain in all outputs, by `others` of the rules."""
         self.losses.derivatives(self.y, self.raw, self.weight, self._g, self._h, self.n_threads)
         n, K = self.raw.shape
         gain = 0.0
         for k in range(K):
             rules, totals = self._quantise(k, None, n, 0)
-            rules = rules._replace(max_leaves=1)
+            rules = rules._replace(max_leaves=1, **others)
             gain += float(self._grow(rules, k, n, totals, self._features)["gain"][0])
         return gain
 

@@ -92,7 +92,7 @@ class GeneralizedLinearModel(LossParameters, InferenceMixin, CalculusEstimator):
         return super()._no_inference()
 
     def _loss(self):
-        return get_loss(self.loss)
+        return get_loss(self._loss_in_use)
 
     def _check_solver(self):
         """Raise a ValueError where the solver cannot have the penalty."""

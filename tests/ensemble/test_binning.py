@@ -218,6 +218,19 @@ def test_rows_are_padded_with_zeros_and_begin_on_a_cache_line(p, rng):
     assert rows.shape[1] <= max(4, 1.25 * p + 4)
 
 
+@pytest.mark.parametrize("n_seen", [3, 254, 255, 256, 300])
+def test_codes_without_rows_have_a_bin_without_rows(n_seen):
+    """Which goes where missing values go, however many codes there are."""
+    column = np.repeat(np.arange(n_seen) * 2.0, 3)
+    (codes,) = learn_bins(
+        np.r_[column, 700.0][:, None], np.r_[np.ones(len(column)), 0.0], categorical=[True]
+    ).codes.values()
+    seen, unseen = codes[: 2 * n_seen : 2], np.r_[codes[1 : 2 * n_seen : 2], codes[2 * n_seen :]]
+    assert len(np.unique(seen)) == min(n_seen, 254)
+    assert not np.intersect1d(seen, unseen).size
+    assert codes.max() < 255
+
+
 def test_categories_have_a_bin_each_and_the_rarest_one_together():
     sizes = [5, 1, 9, 2, 7, 2]
     column = np.repeat(np.arange(6.0), sizes)[:, None]

@@ -566,11 +566,152 @@ def test_verbose_prints_the_loss_and_the_score_of_each_evaluation_set(halves, ca
     )
 
 
+def test_groups_of_small_hessians_are_learned_beside_those_of_large_ones(rng):
+    large, z = rng.integers(2, size=9000), rng.normal(size=9000)
+    mean = np.where(large == 1, 1e6, np.where(z > 0.0, 8.0, 0.5))
+    X, y = np.stack([large, z], axis=1), rng.poisson(mean).astype(float)
+    model = NewtonBoostingRegressor("poisson", n_estimators=120, max_depth=3).fit(X, y)
+    for group in (0.5, 8.0):
+        rows = mean == group
+        assert_allclose(model.predict(X[rows]).mean(), y[rows].mean(), rtol=0.05)  # the penalty shrinks it
+
+
+def test_a_loss_that_curves_downwards_may_be_called_convex_by_mistake(data):
+    X, y, _ = data
+
+    @loss("convex_by_mistake_of_boosting_tests")
+    class Mistake:
+        convex = True
+
+        def value(self, y, raw):
+            return np.log1p((raw - y) ** 2)
+
+    mistaken = NewtonBoostingRegressor(Mistake(), n_estimators=10).fit(X, y)
+    known = NewtonBoostingRegressor(Cauchy(), n_estimators=10).fit(X, y)
+    assert_allclose(mistaken.predict(X), known.predict(X))
+
+
+def test_a_fitted_model_keeps_its_loss_when_the_parameter_changes(data, tmp_path):
+    X, y, kind = data
+    model = NewtonBoostingRegressor(n_estimators=3).fit(X, y)
+    before = model.predict(X)
+    model.set_params(loss="poisson")
+    assert_array_equal(model.predict(X), before)
+    assert_array_equal(pickle.loads(pickle.dumps(model)).predict(X), before)
+    model.to_xgboost_json(tmp_path / "model.json")
+    assert "reg:squarederror" in (tmp_path / "model.json").read_text()
+    several = NewtonBoostingRegressor([Quantile(0.2), Quantile(0.8)], n_estimators=3).fit(X, y)
+    before = several.predict(X)
+    assert_array_equal(several.set_params(loss="squared_error").predict(X), before)
+    assert several.fit(X, y).predict(X).ndim == 1
+    classifier = NewtonBoostingClassifier(n_estimators=3).fit(X, kind)
+    before = classifier.predict_proba(X)
+    assert_array_equal(classifier.set_params(loss="hinge").predict_proba(X), before)
+    assert not hasattr(classifier.fit(X, kind), "predict_proba")
+
+
+@pytest.mark.parametrize("name", ["hinge", "squared_hinge"])
+def test_metrics_of_a_loss_without_probabilities(name, data):
+    X, _, kind = data
+    for y in (kind > 0, kind):
+        model = NewtonBoostingClassifier(name, n_estimators=3, eval_metric="error").fit(X, y, eval_set=(X, y))
+        errors = [np.mean(found != y) for found in model.staged_predict(X)]
+        assert_allclose(model.evals_result_["validation_0"]["error"], errors)
+        with pytest.raises(ValueError, match="eval_metric='logloss' needs probabilities"):
+            clone(model).set_params(eval_metric="logloss").fit(X, y)
+    model.set_params(eval_metric="auc").fit(X, kind > 0, eval_set=(X, kind > 0))
+    auc = roc_auc_score(kind > 0, model.decision_function(X))
+    assert_allclose(model.evals_result_["validation_0"]["auc"][-1], auc)
+    with pytest.raises(ValueError, match="eval_metric='auc' needs probabilities"):
+        model.fit(X, kind)
+
+
+def test_a_metric_of_the_users_is_handed_codes_and_the_probability_of_the_second_class(data):
+    X, _, kind = data
+    labels = np.array(["no", "yes"])[(kind > 0).astype(int)]
+    model = NewtonBoostingClassifier(n_estimators=3, eval_metric=log_loss).fit(
+        X, labels, eval_set=(X, labels)
+    )
+    assert_allclose(
+        model.evals_result_["validation_0"]["log_loss"][-1], log_loss(labels, model.predict_proba(X))
+    )
+    shapes = []
+    NewtonBoostingClassifier(n_estimators=1, eval_metric=lambda y, p: shapes.append(p.shape) or 0.0).fit(
+        X, kind, eval_set=(X, kind)
+    )
+    assert shapes == [(400, 3)]
+
+
+def test_weights_of_classes_play_no_part_in_scores(data):
+    X, _, kind = data
+    options = {"n_estimators": 3, "eval_metric": "error", "class_weight": {0: 50.0}}
+    model = NewtonBoostingClassifier(**options, validation_fraction=0.5, random_state=0)
+    seen = []
+    model.eval_metric = lambda y, p, sample_weight=None: seen.append(sample_weight) or 0.0
+    model.fit(X, kind)
+    assert seen == [None] * 3
+    model.fit(X, kind, np.full(400, 2.0))
+    assert all((weight == 2.0).all() for weight in seen[3:])
+
+
+def test_evaluation_sets_have_margins_of_their_own(halves):
+    (X, y, kind), (V, v, w) = halves
+    margin, of_v = 3.0 * X[:, 0], 3.0 * V[:, 0]
+    margin, of_v = np.nan_to_num(margin), np.nan_to_num(of_v)
+    model = NewtonBoostingRegressor(n_estimators=5)
+    model.fit(X, y, base_margin=margin, eval_set=[(V, v)], base_margin_eval_set=[of_v])
+    loss_of_v = np.mean((model.predict(V, base_margin=of_v) - v) ** 2) / 2
+    assert_allclose(model.evals_result_["validation_0"]["loss"][-1], loss_of_v)
+    again = clone(model).fit(X, y, base_margin=margin, eval_set=(V, v), base_margin_eval_set=of_v)
+    assert again.evals_result_ == model.evals_result_
+    several, margins = NewtonBoostingClassifier(n_estimators=2, eval_metric="logloss"), np.ones((200, 3))
+    several.fit(X, kind, base_margin=margins, eval_set=(V, w), base_margin_eval_set=[margins])
+    assert_allclose(
+        several.evals_result_["validation_0"]["logloss"][-1],
+        log_loss(w, several.predict_proba(V, base_margin=margins)),
+    )
+    with pytest.raises(ValueError, match="base_margin was given without base_margin_eval_set"):
+        model.fit(X, y, base_margin=margin, eval_set=(V, v))
+    with pytest.raises(ValueError, match="base_margin_eval_set was given without base_margin:"):
+        model.fit(X, y, eval_set=(V, v), base_margin_eval_set=of_v)
+    with pytest.raises(ValueError, match="base_margin_eval_set must hold one array for each of the 1 sets"):
+        model.fit(X, y, base_margin=margin, eval_set=(V, v), base_margin_eval_set=[of_v, of_v])
+    with pytest.raises(ValueError, match="base_margin_eval_set was given without an eval_set"):
+        model.fit(X, y, base_margin=margin, base_margin_eval_set=of_v)
+
+
+def test_frames_of_polars_with_words_or_without_values_yet_are_refused():
+    frame = pl.DataFrame({"a": ["x", "y"] * 10, "b": range(20)})
+    with pytest.raises(ValueError, match="column 'a' of X is neither of numbers nor of categories"):
+        NewtonBoostingRegressor().fit(frame, np.arange(20))
+    with pytest.raises(ValueError, match=r"X is a lazy frame.* collect\(\)"):
+        NewtonBoostingRegressor().fit(frame.lazy(), np.arange(20))
+    model = NewtonBoostingRegressor(n_estimators=1).fit(
+        frame.select(pl.lit(1.0).alias("a"), "b"), np.arange(20)
+    )
+    with pytest.raises(ValueError, match="column 'a' of X is neither of numbers nor of categories"):
+        model.predict(frame)
+
+
+def test_a_loss_of_small_units_that_lets_no_tree_be_split_is_said_to(data):
+    X, y, _ = data
+
+    @loss("small_of_boosting_tests")
+    class Small:
+        convex = True
+
+        def value(self, y, raw):
+            return 1e-4 * (y - raw) ** 2
+
+    with pytest.warns(UserWarning, match="No tree has a split: .* scale the loss"):
+        NewtonBoostingRegressor(Small(), n_estimators=2).fit(X, y)
+
+
 def test_weights_too_light_for_any_split_are_said_to_be(data):
     X, y, kind = data
     weight = np.full(len(y), 1.0 / len(y))
     with pytest.warns(
-        UserWarning, match=r"min_child_weight=1\.0, and .* are 1\. .* of mean 0\.0025"
+        UserWarning, match=r"min_child_weight=1\.0, and .* 400 rows together are 1\."
     ) as caught:
         model = NewtonBoostingRegressor(n_estimators=2, min_child_weight=1.0).fit(X, y, weight)
     assert caught[0].filename == __file__
@@ -634,7 +775,10 @@ def test_a_score_that_is_no_number_is_no_best_one(halves):
     ).fit(X, y, eval_set=[(V, v)])
     assert (model.best_iteration_, model.n_iter_) == (2, 6)
     never = NewtonBoostingRegressor(n_estimators=4, early_stopping_rounds=9, eval_metric=lambda y, p: np.nan)
-    assert len(list(never.fit(X, y, eval_set=[(V, v)]).staged_predict(V))) == 4
+    with pytest.raises(ValueError, match="the metric '<lambda>' was NaN in all 4 rounds"):
+        never.fit(X, y, eval_set=[(V, v)])
+    never.set_params(early_stopping_rounds=None).fit(X, y, eval_set=[(V, v)])
+    assert len(list(never.staged_predict(V))) == 4
 
 
 def test_rows_set_apart_stop_a_fit_inside_a_pipeline_and_a_search(halves):
@@ -677,7 +821,9 @@ def test_a_fit_in_two_parts_is_the_fit_at_once(kind, options, data):
     assert parts.n_iter_ == 16
     assert getattr(parts, "best_iteration_", None) == getattr(at_once, "best_iteration_", None)
     assert getattr(parts, "best_score_", None) == getattr(at_once, "best_score_", None)
-    again = parts.fit(X, y)  # nothing left to do
+    with pytest.warns(UserWarning, match="all n_estimators=16 rounds are done already") as caught:
+        again = parts.fit(X, y)
+    assert caught[0].filename == __file__
     assert digest(again, X) == digest(at_once, X)
 
 

@@ -281,7 +281,9 @@ def test_known_margins_leave_a_base_of_zero(numbers, tmp_path):
 def test_a_base_that_no_mean_in_float32_states_goes_into_the_leaves(numbers, tmp_path):
     X, f = numbers
     for base_score in (1 - 1e-9, 1e-9):
-        model = NewtonBoostingClassifier(n_estimators=3, base_score=base_score).fit(X, f > 0.5)
+        model = NewtonBoostingClassifier(n_estimators=3, base_score=base_score, min_child_weight=0.0).fit(
+            X, f > 0.5
+        )
         assert written(model, tmp_path)["learner"]["learner_model_param"]["base_score"] == "0.5"
         back = NewtonBoostingClassifier.from_xgboost_json(tmp_path / "model.json")
         assert_same(raw(model, X), raw(back, X))
@@ -625,7 +627,9 @@ def test_xgboost_takes_codes_of_an_array(xgb, numbers, tmp_path):
 @pytest.mark.parametrize("base_score", [1e-9, 1e-3, 0.5, 0.9999, 1 - 1e-9])
 def test_xgboost_starts_from_the_same_base(base_score, xgb, numbers, tmp_path):
     X, f = numbers
-    model = NewtonBoostingClassifier(n_estimators=3, base_score=base_score).fit(X, f > 0.5)
+    model = NewtonBoostingClassifier(n_estimators=3, base_score=base_score, min_child_weight=0.0).fit(
+        X, f > 0.5
+    )
     model.to_xgboost_json(tmp_path / "model.json")
     theirs = xgb.Booster(model_file=tmp_path / "model.json")
     assert_same(raw(model, X), theirs.predict(xgb.DMatrix(X), output_margin=True))

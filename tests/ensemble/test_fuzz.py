@@ -50,6 +50,7 @@ LOSSES = [
     [Quantile(0.2), Quantile(0.9)],
 ]
 LABELS = ["log_loss", "hinge", "squared_hinge", "exponential", "multinomial_log_loss"]
+LIGHT = pytest.mark.filterwarnings("ignore:No tree has a split:UserWarning")
 SIZES = [0.0, -0.0, 1.0, 1e-320, -1e300, np.inf, -np.inf, np.nan]
 
 
@@ -95,6 +96,7 @@ def check(model, X, y, weight, margin):
 
 
 @pytest.mark.filterwarnings("ignore:overflow encountered in cast")  # of 1e300 to float32
+@LIGHT
 @CALM
 @given(tables(), some.fixed_dictionaries(PARAMETERS), some.sampled_from(LOSSES), some.booleans())
 def test_any_regressor_on_any_data_is_finite_and_knows_no_threads(table, parameters, loss, margin):
@@ -107,6 +109,7 @@ def test_any_regressor_on_any_data_is_finite_and_knows_no_threads(table, paramet
 
 
 @pytest.mark.filterwarnings("ignore:overflow encountered in cast")
+@LIGHT
 @CALM
 @given(tables(), some.fixed_dictionaries(PARAMETERS), some.sampled_from(LABELS), some.booleans())
 def test_any_classifier_on_any_data_is_finite_and_knows_no_threads(table, parameters, loss, balanced):
@@ -121,6 +124,7 @@ def test_any_classifier_on_any_data_is_finite_and_knows_no_threads(table, parame
         assert (p >= 0).all()
 
 
+@LIGHT
 @CALM
 @given(
     some.fixed_dictionaries({k: v for k, v in PARAMETERS.items() if k != "categorical_features"}), some.data()

@@ -143,6 +143,25 @@ def test_what_is_far_below_the_largest_keeps_lower_bits(rng):
     assert len(low) == n
 
 
+@pytest.mark.parametrize(("of_g", "of_h"), [(1.0, 1e-5), (1e-7, 1.0)])
+def test_a_group_of_rows_far_below_the_others_keeps_lower_bits(of_g, of_h, rng):
+    """However large the means are: the whole group would be rounded to the same few units."""
+    n = 2 * PRECISE_ROWS
+    few, words = rng.random(n) < 0.1, np.empty(n, np.int64)
+    g, h = np.where(few, of_g, 1.0)[:, None], np.where(few, of_h, 1.0)[:, None]
+    unit_g, unit_h, (G, H), low = quantise(g, h, 0, np.empty(0, np.int32), n, words, None, 1)
+    assert len(low) == n
+    assert_allclose([G * unit_g, H * unit_h], [g.sum(), h.sum()], rtol=1e-9)
+
+
+def test_negative_hessians_count_as_none(rng):
+    g, h = rng.normal(size=(2, 500, 1))
+    words = np.empty(500, np.int64)
+    unit_g, unit_h, (G, H), _ = quantise(g, h, 0, np.empty(0, np.int32), 500, words, None, 1)
+    assert_allclose([G * unit_g, H * unit_h], [g.sum(), np.maximum(h, 0.0).sum()], rtol=1e-6)
+    assert h.min() == 0.0
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("which", [0, 1])
 def test_gradients_that_are_not_finite_are_an_error(bad, which):
