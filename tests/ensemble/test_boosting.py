@@ -25,6 +25,7 @@ from sklearn.preprocessing import StandardScaler
 
 import calclearn
 from calclearn.ensemble import NewtonBoostingClassifier, NewtonBoostingRegressor, _growing
+from calclearn.ensemble._constraints import interaction_groups
 from calclearn.losses import EpsilonInsensitive, Quantile, Tweedie, get_loss, loss
 from calclearn.optimize import explain
 
@@ -499,6 +500,14 @@ def test_features_that_may_not_meet_meet_on_no_path(data):
     assert any({0, 2} <= path for path in free)
     alone = paths_of(NewtonBoostingClassifier(n_estimators=3, interaction_constraints=[]).fit(X, kind))
     assert max(map(len, alone)) == 1
+
+
+def test_features_in_no_set_cost_no_memory():
+    estimator = NewtonBoostingRegressor()
+    groups = interaction_groups([[0, 1], [7], [3, 3]], estimator, 1000)
+    assert_array_equal(np.flatnonzero(groups), [0, 1])
+    assert groups.shape == (1, 1000)
+    assert interaction_groups([], estimator, 1000).shape == (1, 1000)  # none may meet, which is not: all may
 
 
 def test_each_tree_has_its_share_of_features_and_rows(rng):
