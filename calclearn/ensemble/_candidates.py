@@ -29,22 +29,22 @@ def allow(t, i, which):
         n = _draw(n, t.colsample_bylevel, t.seed, np.int64(node.depth), chosen)
     if t.colsample_bynode < 1.0:
         n = _draw(n, t.colsample_bynode, t.seed, (np.int64(1) << 32) + i, chosen)
-    allowed[:] = False
-    for j in range(n):
-        allowed[chosen[j]] = True
     n_groups = t.groups.shape[0]
+    allowed[:] = False
     if n_groups == 0 or node.depth == 0:
+        for j in range(n):
+            allowed[chosen[j]] = True
         return
-    for j in range(n):
-        f = chosen[j]
-        inside = False
-        for k in range(n_groups):
-            inside |= t.members[i, k] and t.groups[k, f]
-        above = node.parent  # the features of the path may come again
-        while above >= 0 and not inside:
-            inside = t.nodes[above].feature == f
-            above = t.nodes[above].parent
-        allowed[f] = inside
+    for k in range(n_groups):
+        if t.members[i, k]:
+            for j in range(n):
+                allowed[chosen[j]] |= t.groups[k, chosen[j]]
+    above = node.parent
+    while above >= 0:  # the features of the path may come again,
+        allowed[t.nodes[above].feature] = True
+        above = t.nodes[above].parent
+    for j in range(n, t.features.shape[0]):  # but not if they are not drawn
+        allowed[chosen[j]] = False
 
 
 @inner

@@ -53,7 +53,10 @@ def _direction(direction):
 
 
 def interaction_groups(constraints, estimator, p):
-    """The sets of features that may meet on a path, as rows of a mask; none where all may.
+    """The sets of features that may meet on a path, as rows of a mask; no row where all may.
+
+    Sets of one feature are left out, for a feature may meet itself anyway; if no other is left, an empty one
+    stands for them.
 
     Parameters
     ----------
@@ -68,18 +71,18 @@ def interaction_groups(constraints, estimator, p):
     """
     if constraints is None:
         return np.empty((0, p), bool)
-    groups = np.zeros((len(constraints), p), bool)
-    for row, features in zip(groups, constraints):
+    sets = []
+    for features in constraints:
         if isinstance(features, str) or not np.iterable(features):
             raise ValueError(
                 f"interaction_constraints must be a list of lists of features, got {constraints!r}"
             )
-        for feature in features:
-            row[_index(feature, estimator, p, "interaction_constraints")] = True
-    alone = np.flatnonzero(~groups.any(axis=0))
-    single = np.zeros((len(alone), p), bool)
-    single[np.arange(len(alone)), alone] = True
-    return np.concatenate([groups, single])
+        sets.append({_index(feature, estimator, p, "interaction_constraints") for feature in features})
+    sets = [some for some in sets if len(some) > 1] or [set()]
+    groups = np.zeros((len(sets), p), bool)
+    for row, some in zip(groups, sets):
+        row[list(some)] = True
+    return groups
 
 
 def _index(feature, estimator, p, parameter):

@@ -1,14 +1,15 @@
-"""The values of leaves where Newton's step is not to be trusted.
+"""The values of nodes where Newton's step is not to be trusted.
 
 Where a loss has no curvature at all, the step says nothing: the exact best constants take its place.  Where
-the curvature may vanish on the way, or change much, the step may be far too long: then it is halved.
+the curvature may vanish on the way, or change much, the step may be far too long: then it is halved.  Either
+way the bounds of monotone features, which Newton's steps have set, are set anew.
 """
 
 import numpy as np
 
 from ..losses import AbsoluteError, LogLoss, Quantile, SquaredError, pointwise
-from ._binning import whole_numbers
 from ._histogram import ROW
+from ._layout import LEAF
 
 STEPS = 100  # of bisection; each halves the interval
 HALVINGS = 60  # of a leaf's value, before it is none
@@ -18,8 +19,8 @@ TRUSTED = (
 )  # exact, and held back by `min_child_weight`: a look would cost time for nothing
 
 
-def renew(loss, y, raw, weight, leaves, begin, end):
-    """The constant that each leaf's rows do best with, added to their raw predictions.
+def renew(loss, y, raw, weight, words, begin, end):
+    """The constant that each node's rows do best with, added to their raw predictions.
 
     Parameters
     ----------
@@ -27,27 +28,31 @@ def renew(loss, y, raw, weight, leaves, begin, end):
         Piecewise linear and convex.
     y, raw : ndarray of shape (n,)
     weight : ndarray of shape (n,) or None
-    leaves : ndarray of int64
-        The words of the tree.
-    begin, end : ndarray of int64, shape (n_leaves,)
+    words : ndarray of int64
+        Those of the tree.
+    begin, end : ndarray of int64, shape (n_nodes,)
+        The words of each node: of leaves, or of nodes within others too.
 
     Returns
     -------
-    values : ndarray of float64, shape (n_leaves,)
+    values : ndarray of float64, shape (n_nodes,)
     """
     values = np.zeros(len(begin))
-    for leaf, (i, j) in enumerate(zip(begin, end)):
-        rows = leaves[i:j] & ROW
-        of_rows = (y[rows], raw[rows], np.ones(j - i) if weight is None else weight[rows])
-        order = np.lexsort(
-            of_rows[::-1]
-        )  # sums of floating-point numbers must not depend on that of the rows
-        of_y, of_raw, of_weight = (array[order] for array in of_rows)
+    for node, (i, j) in enumerate(zip(begin, end)):
+        rows = words[i:j] & ROW
+        of_y, of_raw, of_weight = y[rows], raw[rows], None if weight is None else weight[rows]
         if isinstance(loss, AbsoluteError | Quantile):  # which depend on y - raw alone
-            values[leaf] = loss.minimiser(of_y - of_raw, of_weight)
+            values[node] = loss.minimiser(*_in_order(of_y - of_raw, of_weight))
         else:
-            values[leaf] = _flat(loss, of_y, of_raw, of_weight)
+            values[node] = _flat(loss, *_in_order(of_y, of_raw, of_weight))
     return values
+
+
+def _in_order(*of_rows):
+    """Rows sorted, as sums of floating-point numbers must not depend on their order; None stays None."""
+    keys = [array for array in of_rows if array is not None]
+    order = np.lexsort(keys[::-1])
+    return [None if array is None else array[order] for array in of_rows]
 
 
 def needs_damping(loss):
@@ -55,46 +60,88 @@ def needs_damping(loss):
     return not isinstance(loss, TRUSTED)
 
 
-def damp(loss, y, raw, weight, leaves, begin, end, values, n_threads):
-    """By which leaves' values must be multiplied lest they raise the loss of their rows: 1, 1/2, 1/4, ...
+def damp(loss, y, raw, weight, words, begin, end, values, n_threads):
+    """By which nodes' values must be multiplied lest they raise the loss of their rows: 1, 1/2, 1/4, ...
 
     Parameters
     ----------
-    loss, y, raw, weight, leaves, begin, end :
+    loss, y, raw, weight, words, begin, end :
         As in :func:`renew`.
-    values : ndarray of float64, shape (n_leaves,)
-        What the leaves would add.
+    values : ndarray of float64, shape (n_nodes,)
+        What the nodes would add.
     n_threads : int
 
     Returns
     -------
-    shares : ndarray of float64, shape (n_leaves,)
+    shares : ndarray of float64, shape (n_nodes,)
     """
-    shares, of_leaf = np.ones(len(begin)), np.argsort(begin)
-    sizes, rows = (end - begin)[of_leaf], leaves & ROW
+    shares, nodes, sizes = np.ones(len(begin)), np.arange(len(begin)), end - begin
+    rows = np.concatenate([words[i:j] for i, j in zip(begin, end)]) & ROW
     y, raw, weight = y[rows], raw[rows], None if weight is None else weight[rows]
     before = pointwise.value(loss, y, raw, weight, n_threads=n_threads)
     for _ in range(HALVINGS):
-        steps = np.repeat(values[of_leaf] * shares[of_leaf], sizes)
+        steps = np.repeat(values[nodes] * shares[nodes], sizes)
         after = pointwise.value(loss, y, raw + steps, weight, n_threads=n_threads)
-        rises = _rises(before, after, np.cumsum(sizes) - sizes)
-        of_leaf, kept, sizes = of_leaf[rises], np.repeat(rises, sizes), sizes[rises]
-        if not len(of_leaf):
+        rises = _rises(before, after, sizes)
+        nodes, kept, sizes = nodes[rises], np.repeat(rises, sizes), sizes[rises]
+        if not len(nodes):
             return shares
-        shares[of_leaf] *= 0.5
+        shares[nodes] *= 0.5
         y, raw, before = y[kept], raw[kept], before[kept]
         weight = None if weight is None else weight[kept]
-    shares[of_leaf] = 0.0
+    shares[nodes] = 0.0
     return shares
 
 
-def _rises(before, after, starts):
-    """Whether the sums of the parts that begin at `starts` become more; the same for any order of rows."""
+def fence(nodes, values, monotone):
+    """Bring nodes' values within bounds that make the tree monotone; equation (11).
+
+    The tree has grown within bounds made of Newton's steps, which may be of quite another size: where weights
+    stand for the curvature they are no longer than 1.  These bounds are made of the values that are in use.
+
+    Parameters
+    ----------
+    nodes : ndarray of NODE
+    values : ndarray of float64, shape (n_nodes,)
+        Only those of :func:`fencing` are looked at.
+    monotone : ndarray of int8, shape (p,)
+
+    Returns
+    -------
+    values : ndarray of float64, shape (n_nodes,)
+    """
+    lower, upper = np.full(len(nodes), -np.inf), np.full(len(nodes), np.inf)
+    for i in np.flatnonzero(nodes["left"] != LEAF):
+        left = nodes["left"][i]
+        sides, direction = [left, left + 1], monotone[nodes["feature"][i]]
+        lower[sides], upper[sides] = lower[i], upper[i]
+        if direction:
+            a, b = np.clip(values[sides], lower[i], upper[i])
+            below, above = sides[::direction]
+            upper[below] = lower[above] = 0.5 * a + 0.5 * b  # in either order, and within the parent's
+    return np.clip(values, lower, upper)
+
+
+def fencing(nodes, monotone):
+    """Which nodes' values are asked for: leaves, and the sides of splits by monotone features."""
+    asked = nodes["left"] == LEAF
+    sides = nodes["left"][~asked & (monotone[nodes["feature"]] != 0)]
+    asked[sides] = asked[sides + 1] = True
+    return asked
+
+
+def _rises(before, after, sizes):
+    """Whether the sums of parts of these sizes become more; the same for any order of rows."""
+    starts = np.cumsum(sizes) - sizes
     with np.errstate(invalid="ignore"):
         change = np.where(after == before, 0.0, after - before)  # inf may stay inf
     finite = np.isfinite(change)
-    sums = np.add.reduceat(whole_numbers(np.where(finite, change, 0.0)), starts)
     worst = np.maximum.reduceat(np.where(finite, -np.inf, change), starts)  # inf, or NaN, or less than that
+    change = np.where(finite, change, 0.0)
+    # in units of each part's own: one for all would leave nothing of a part beside a much larger one
+    exponent = np.frexp(np.maximum.reduceat(np.abs(change), starts))[1]
+    whole = np.rint(np.ldexp(change, np.repeat(52 - np.int32(np.ceil(np.log2(sizes))) - exponent, sizes)))
+    sums = np.add.reduceat(whole, starts)
     return np.isnan(worst) | (worst == np.inf) | (sums > 0.0)
 
 

@@ -19,7 +19,7 @@ from ._growing import grow, memory_for
 from ._layout import LEAF, Data, Rules
 from ._leaves import add_values
 from ._quantisation import quantise
-from ._renewal import damp, needs_damping, renew
+from ._renewal import damp, fence, fencing, needs_damping, renew
 from ._trees import Grown, trees_of
 
 CHUNK = 1 << 14
@@ -226,16 +226,19 @@ class Boosting:
 
     def _mend(self, k, words, nodes):
         """Set the values of leaves where Newton's steps are not to be trusted: see `_renewal`."""
-        leaf = nodes["left"] == LEAF
-        leaves, values = nodes[leaf], nodes["value"][leaf]
+        monotone = self.data.monotone
+        asked = fencing(nodes, monotone)
+        begin, end, values = nodes["begin"][asked], nodes["end"][asked], nodes["value"][asked]
         loss, y = self.losses.losses[k], self.losses.target(self.y, k)
-        rows = (loss, y, self.raw[:, k], self.weight, words, leaves["begin"], leaves["end"])
+        rows = (loss, y, self.raw[:, k], self.weight, words, begin, end)
         if self.losses.linear[k]:
             values = renew(*rows)
         else:
             shares = damp(*rows, self.learning_rate * values, self.n_threads)
             values = np.where(shares > 0.0, values * shares, 0.0)
-        nodes["value"][leaf] = np.clip(values, leaves["lower"], leaves["upper"])
+        nodes["value"][asked] = values
+        if self._rules.bounded:
+            nodes["value"] = fence(nodes, nodes["value"], monotone)
 
     def _quantise(self, k, rows, n, seed):
         """Put the gradients of output k in fixed point: `(rules, totals)` of a tree over n of the rows."""

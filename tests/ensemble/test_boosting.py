@@ -25,6 +25,8 @@ from sklearn.preprocessing import StandardScaler
 
 import calclearn
 from calclearn.ensemble import NewtonBoostingClassifier, NewtonBoostingRegressor, _growing
+from calclearn.ensemble._constraints import interaction_groups
+from calclearn.ensemble._renewal import damp
 from calclearn.losses import EpsilonInsensitive, Quantile, Tweedie, get_loss, loss
 from calclearn.optimize import explain
 
@@ -446,7 +448,15 @@ def test_counts_sizes_and_tweedies_are_predicted_as_means(data):
 
 @pytest.mark.parametrize("constraints", [[1, -1, 0, 0], {"up": 1, "down": -1}], ids=str)
 @pytest.mark.parametrize(
-    "options", [{}, {"loss": "absolute_error"}, {"grow_policy": "lossguide", "max_leaves": 30}], ids=str
+    "options",
+    [
+        {},
+        {"loss": "absolute_error"},
+        {"loss": "epsilon_insensitive"},
+        {"loss": "huber", "grow_policy": "lossguide", "max_leaves": 30},
+        {"grow_policy": "lossguide", "max_leaves": 30},
+    ],
+    ids=str,
 )
 def test_predictions_go_the_way_of_monotone_features_everywhere(constraints, options, rng):
     X = pd.DataFrame(rng.normal(size=(500, 4)), columns=["up", "down", "free", "other"])
@@ -462,6 +472,53 @@ def test_predictions_go_the_way_of_monotone_features_everywhere(constraints, opt
     line = X.iloc[[0] * 80].assign(up=grid)
     assert (np.diff(free.predict(line)) < 0).any()
     assert np.corrcoef(model.predict(X), y)[0, 1] > 0.8
+
+
+def rising(n, size):
+    """Targets of that size that rise with two of three features."""
+    X = np.random.default_rng(0).random((n, 3))
+    return X, size * (X[:, 0] + X[:, 1] ** 2)
+
+
+@pytest.mark.parametrize("of_loss", ["absolute_error", "quantile"])
+def test_monotone_steps_of_renewed_leaves_are_in_the_targets_units(of_loss):
+    X, y = rising(1000, 1.0)
+    model = NewtonBoostingRegressor(of_loss, monotone_constraints=[1, 1, 0], n_estimators=20)
+    small, large = model.fit(X, y).predict(X), clone(model).fit(X, 1024.0 * y).predict(X)
+    assert_array_equal(large, 1024.0 * small)
+    assert np.abs(small - y).mean() < 0.15 * np.abs(y - np.median(y)).mean()
+
+
+def test_monotone_steps_that_were_damped_stay_so():
+    X, y = rising(2000, 10.0)
+    model = NewtonBoostingRegressor("huber", monotone_constraints=[1, 1, 0], n_estimators=50).fit(X, y)
+    assert model.optimality_.objective < 3.0
+    model.set_params(max_delta_step=1.0).fit(X, y)
+    assert model.optimality_.objective < 0.1
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("of_loss", ["absolute_error", "epsilon_insensitive", "huber"])
+def test_monotone_values_that_are_renewed_or_damped_know_no_order(of_loss, weighted, rng):
+    X, y = rising(6000, 30.0)
+    y = np.round(y + rng.normal(size=6000), 1)  # with ties
+    weight = rng.integers(1, 5, 6000) / 7 if weighted else np.ones(6000)
+    model = NewtonBoostingRegressor(of_loss, monotone_constraints=[1, 1, 0], n_estimators=5, n_jobs=1)
+    order = rng.permutation(6000)
+    one = model.fit(X, y, weight).predict(X)
+    other = clone(model).set_params(n_jobs=2).fit(X[order], y[order], weight[order]).predict(X)
+    assert_array_equal(one, other)
+
+
+def test_a_leaf_is_damped_however_large_the_others_are():
+    y, words = np.r_[np.full(1000, 1e15), np.zeros(1000)], np.arange(2000)
+    begin, end, values = np.array([0, 1000]), np.array([1000, 2000]), np.array([20.0, 3.0])
+    rows = (get_loss("poisson"), y, np.zeros(2000), None, words)
+    shares = damp(*rows, begin, end, values, 1)
+    alone = [damp(*rows, begin[[i]], end[[i]], values[[i]], 1)[0] for i in range(2)]
+    assert_array_equal(shares, alone)
+    assert shares[0] == 1.0
+    assert shares[1] < 1e-10
 
 
 def test_classes_can_be_monotone_too(data):
@@ -499,6 +556,14 @@ def test_features_that_may_not_meet_meet_on_no_path(data):
     assert any({0, 2} <= path for path in free)
     alone = paths_of(NewtonBoostingClassifier(n_estimators=3, interaction_constraints=[]).fit(X, kind))
     assert max(map(len, alone)) == 1
+
+
+def test_features_in_no_set_cost_no_memory():
+    estimator = NewtonBoostingRegressor()
+    groups = interaction_groups([[0, 1], [7], [3, 3]], estimator, 1000)
+    assert_array_equal(np.flatnonzero(groups), [0, 1])
+    assert groups.shape == (1, 1000)
+    assert interaction_groups([], estimator, 1000).shape == (1, 1000)  # none may meet, which is not: all may
 
 
 def test_each_tree_has_its_share_of_features_and_rows(rng):
