@@ -64,6 +64,11 @@ def learn_bins(X, weight=None, *, max_bin=BINS, categorical=None, codes=None, n_
     Returns
     -------
     Bins
+
+    Raises
+    ------
+    ValueError
+        For codes in 256 bins, as a model that was read may have: no bin is left for missing values.
     """
     p = X.shape[1]
     categorical = np.zeros(p, bool) if categorical is None else categorical
@@ -74,7 +79,12 @@ def learn_bins(X, weight=None, *, max_bin=BINS, categorical=None, codes=None, n_
         column = _column(X, f)
         if categorical[f]:
             of_codes[f] = codes[f] if codes else _bins_of_codes(column, weight, max_bin - 1)
-            n_values[f] = max(1, of_codes[f].max(initial=0) + 1)
+            n_values[f] = most = int(of_codes[f].max(initial=0)) + 1
+            if most > VALUES:
+                raise ValueError(
+                    f"feature {f}: the trees tell {most} groups of its categories apart, and can predict so, "
+                    f"but a fit that goes on from them has bins for {VALUES}"
+                )
             return
         if weight is None:
             values, of_values = np.sort(column), np.empty(0)

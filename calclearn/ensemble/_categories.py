@@ -1,11 +1,12 @@
 """Columns of categories as codes 0, 1, ...: from pandas, polars, or arrays with the columns named.
 
 What is kept of a column is the array of its categories, as seen in `fit`.  A value that is none of them has
-the code NaN, like a missing one.
+the code NaN, like a missing one; but that of `OTHERS`, where the categories end with it.
 """
 
 import numpy as np
 
+OTHERS = ...  # as the last category: any value that is none of those before it
 TIMES = ("date", "time", "duration")  # how the dtypes of pandas and polars begin that are no numbers
 
 
@@ -165,8 +166,11 @@ def _translate(known, fitted):
     """The fitted code of each known category, and NaN behind them for missing values."""
     table = np.full(len(known) + 1, np.nan)
     code = {value: k for k, value in enumerate(fitted.tolist())}
+    others = code.get(OTHERS, np.nan)
+    if OTHERS in code and known.dtype.kind == "f":
+        known = np.floor(known)  # XGBoost, whose codes these are, cuts fractions off what is not negative
     for k, value in enumerate(known.tolist()):
-        table[k] = code.get(value, np.nan)
+        table[k] = code.get(value, others)
     return table
 
 

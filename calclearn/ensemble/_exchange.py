@@ -186,7 +186,15 @@ class Exchange:
         Raises
         ------
         ValueError
-            For a loss that no objective of XGBoost predicts like, and for leaves beyond float32.
+            For a loss that no objective of XGBoost predicts like, and for leaves beyond float32.  Also if
+            the model was read from a file without labels, and a fit that went on from it sends codes right
+            that were not known.
+
+        Warns
+        -----
+        UserWarning
+            For names of features that XGBoost does not take, for one of ``[ ] <`` in them or as two are the
+            same: all names are left out then, and the first such one is told.
 
         See Also
         --------
@@ -248,9 +256,10 @@ class Exchange:
             categories=self.categories_,
             attributes=attributes,
         )
-        text = json.dumps(document, separators=(",", ":"))
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(text)
+        text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)  # XGBoost undoes no escapes
+        data = text.encode("utf-8")
+        with open(path, "wb") as file:
+            file.write(data)
 
     @classmethod
     def from_xgboost_json(cls, path):
@@ -299,9 +308,12 @@ class Exchange:
         but for trees that were pruned.
 
         Categories have the labels of XGBoost's training frame where the file tells them, as it does from 3.1
-        on; else they are the codes 0, 1, ..., and so must be those of X.  A category that is not known goes
-        where missing values go.  There may be 2 ** 20 categories to a feature, in 256 groups that the splits
-        tell apart, and 2 ** 24 features.
+        on; a label that is not known goes where missing values go.  Else categories are the codes 0, 1, ...,
+        and so must be those of X: then `categories_` ends with ``...``, which stands for all other numbers.
+        As in XGBoost they go left at each split, be they negative or too large, and of 2.7 the code is 2.
+
+        There may be 2 ** 20 categories to a feature, in 256 groups that the splits tell apart, and 2 ** 24
+        features.  From 256 groups no fit goes on by ``warm_start=True``, which has bins for 255.
 
         The file does not state the training's parameters, nor how many rows were in a node: parameters are
         the defaults but for `loss` and `n_estimators`, counts are zero, and there is no `optimality_`.

@@ -1,9 +1,11 @@
 """Trees as a document of XGBoost's JSON format."""
 
 import json
+import warnings
 
 import numpy as np
 
+from ._categories import OTHERS
 from ._layout import LEAF
 
 VERSION = [3, 2, 0]
@@ -11,6 +13,7 @@ NOBODY = 2147483647  # the parent of a root
 INT64 = 15  # XGBoost's number of a list of int64
 LARGEST = np.finfo(np.float32).max
 MOST_CODES = 1 << 20
+NAMELESS = -1  # the code of all codes that are not known
 FAR = 1e-3  # a mean that misses its raw prediction by so much is not stated
 UNSPEAKABLE = frozenset("[]<")  # XGBoost allows none of them in names
 MEAN = {
@@ -46,10 +49,14 @@ def document_of(trees, objective, base, *, n_features, names, codes, categories,
     Raises
     ------
     ValueError
-        For leaves beyond float32.
+        For leaves beyond float32, and for splits that send codes right that are not known.
+
+    Warns
+    -----
+    UserWarning
+        For names that XGBoost does not take.
     """
-    if names is not None and (len(set(names)) < n_features or any(UNSPEAKABLE & set(name) for name in names)):
-        names = None
+    names = _names_written(names)
     K = len(base)
     scores, rest = split_base(base, objective.link)
     of_frame = names is not None or any(
@@ -68,7 +75,7 @@ def document_of(trees, objective, base, *, n_features, names, codes, categories,
     }
     learner = {
         "attributes": {k: v if isinstance(v, str) else json.dumps(v) for k, v in attributes.items()},
-        "feature_names": [] if names is None else [str(name) for name in names],
+        "feature_names": names or [],
         "feature_types": [] if names is None and not categories else types,
         "gradient_booster": {"model": model, "name": "gbtree"},
         "learner_model_param": {
@@ -81,6 +88,24 @@ def document_of(trees, objective, base, *, n_features, names, codes, categories,
         "objective": {"name": objective.name, **objective.parameters},
     }
     return {"learner": learner, "version": VERSION}
+
+
+def _names_written(names):
+    """The features' names, if XGBoost takes them all; with a warning about the first that it does not."""
+    if names is None:
+        return None
+    names, seen = [str(name) for name in names], set()
+    for name in names:
+        if UNSPEAKABLE & set(name) or name in seen:
+            warnings.warn(
+                f"feature_names_in_ is left out of the file, for {name!r}: XGBoost takes no two names that "
+                "are the same, and none with one of the characters [ ] <",
+                UserWarning,
+                stacklevel=4,  # the line that called to_xgboost_json
+            )
+            return None
+        seen.add(name)
+    return names
 
 
 # --------------------------------------------------------------------------------------------------- numbers
@@ -177,10 +202,17 @@ def _trees(trees, values, n_features, codes, written):
 def _splits_by_category(trees, a, b, codes, written):
     """The codes that go right, one categorical node's behind the other's."""
     nodes = np.flatnonzero(trees.categorical[a:b])
+    features = trees.feature[a + nodes].tolist()
     right = [
         _codes_right(trees.set[i], trees.missing_left[i], codes[f], written[f])
-        for i, f in zip(a + nodes, trees.feature[a + nodes].tolist())
+        for i, f in zip(a + nodes, features)
     ]
+    for f, of_node in zip(features, right):
+        if of_node[0] == NAMELESS:
+            raise ValueError(
+                f"feature {f}: a split sends codes right that the model before it did not know, and "
+                "XGBoost's format cannot name them"
+            )
     sizes = [len(of_node) for of_node in right]
     return {
         "categories": [code for of_node in right for code in of_node],
@@ -209,7 +241,10 @@ def _codes_written(labels, labelled):
             whole = (labels >= 0) & (labels < MOST_CODES) & (labels == np.floor(labels))
         if whole.all():
             return labels.astype(np.int64)
-    return np.arange(len(labels))
+    codes = np.arange(len(labels))
+    if labels.size and labels[-1] is OTHERS:
+        codes[-1] = NAMELESS
+    return codes
 
 
 def _encoded(labels):

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ._categories import OTHERS
 from ._documents import (
     count_at,
     flags_at,
@@ -454,7 +455,7 @@ def _set_categories(parts, types, labels):
             raise ValueError(
                 f"broken model: feature {f} has {len(labels[f])} categories, but a split names one of {most}"
             )
-        categories[f] = labels[f] if f in labels else np.arange(max(most, FEW_CODES))
+        categories[f] = labels[f] if f in labels else _numbered(most)
         codes[f] = _bins_of(f, nodes, len(categories[f]))
         for part, i in nodes:
             words = part.arrays["set"][i]
@@ -462,6 +463,11 @@ def _set_categories(parts, types, labels):
             for b in np.unique(codes[f][part.right[i][part.right[i] < len(codes[f])]]).tolist():
                 words[b >> 6] &= ~(np.uint64(1) << np.uint64(b & 63))
     return codes, categories
+
+
+def _numbered(most):
+    """Codes as their own labels; then all the others, which go left wherever codes are asked for."""
+    return np.array([*range(max(most, FEW_CODES - 1)), OTHERS], dtype=object)
 
 
 def _bins_of(f, nodes, n_codes):
@@ -472,10 +478,10 @@ def _bins_of(f, nodes, n_codes):
     for k, (part, i) in enumerate(nodes):
         for code in part.right[i][part.right[i] < n_codes].tolist():
             right_at.setdefault(code, []).append(k)
-    groups = {(): 0}
-    bins = np.zeros(n_codes, np.int16)
-    for code, at in right_at.items():
-        bins[code] = groups.setdefault(tuple(at), len(groups))
+    groups = {}
+    bins = np.empty(n_codes, np.int16)
+    for code in range(n_codes):
+        bins[code] = groups.setdefault(tuple(right_at.get(code, ())), len(groups))
         if len(groups) > BINS:
             raise ValueError(f"feature {f}: the splits tell more than {BINS} groups of its categories apart")
     return bins

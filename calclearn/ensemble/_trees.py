@@ -149,13 +149,17 @@ class Trees:
 def check_state(state):
     """Raise a ValueError unless the attributes of a fitted estimator can be walked by compiled code."""
     try:
-        p, n_outputs, base, codes = (
-            state[name] for name in ("n_features_in_", "_n_outputs", "base_", "_codes")
+        p, n_outputs, base, codes, mask = (
+            state[name] for name in ("n_features_in_", "_n_outputs", "base_", "_codes", "_categorical")
         )
         trees = Trees(**state["trees_"])
         if np.shape(base) != (n_outputs,) or not np.isfinite(base).all():
             raise ValueError(f"broken state: base_ must be {n_outputs} finite numbers, got {base!r}")
         trees.check(p, n_outputs)
+        if mask is not None and (mask.shape != (p,) or mask.dtype != bool):
+            raise ValueError(f"broken state: _categorical must be a mask of {p} features, got {mask!r}")
+        if set(codes) != set([] if mask is None else np.flatnonzero(mask).tolist()):
+            raise ValueError("broken state: there must be codes of each categorical feature, and no others")
         for f, bins in codes.items():
             if bins.ndim != 1 or bins.dtype.kind != "i" or ((bins < 0) | (bins >= BINS)).any():
                 raise ValueError(

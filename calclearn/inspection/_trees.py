@@ -26,7 +26,8 @@ class TreeDisplay:
 
     It is best made by `from_estimator`.  A node shows its question, what the split gained, and how many
     training rows came to it; "yes" goes up, "no" goes down, and the edge of missing values says so.  A leaf
-    shows its value, in its colour too, and its number of rows.
+    shows its value, in its colour too, and its number of rows.  Numbers of rows that are not known, as of
+    a model that XGBoost trained, are left out.
 
     Parameters
     ----------
@@ -176,21 +177,22 @@ def _drawn(frame, max_depth, precision):
     records = frame.assign(leaf=frame["left"].isna()).to_dict("records")
     rows = {int(row["node"]): row for row in records}
     largest = max((abs(row["value"]) for row in rows.values() if row["leaf"]), default=0.0) or 1.0
+    counted = (frame["count"] > 0).any()
     nodes, waiting = [], [(0, _Node([]))]
     while waiting:
         index, node = waiting.pop()
         nodes.append(node)
         row = rows[index]
-        count = (f"n {int(row['count']):,}", SMALL, FAINT)
+        count = [(f"n {int(row['count']):,}", SMALL, FAINT)] if counted else []
         if row["leaf"]:
-            node.lines = [[(_number(row["value"], precision), SIZE, INK), count]]
+            node.lines = [[(_number(row["value"], precision), SIZE, INK), *count]]
             node.tint = row["value"] / largest
         elif max_depth is not None and node.depth >= max_depth:
-            node.lines = [[(f"… {_n_leaves(rows, index)} leaves", SMALL, FAINT), count]]
+            node.lines = [[(f"… {_n_leaves(rows, index)} leaves", SMALL, FAINT), *count]]
             node.cut = True
         else:
             gain = (f"gain {_number(row['gain'], precision)}", SMALL, FAINT)
-            node.lines = [[(_question(row, precision), SIZE, INK)], [gain, count]]
+            node.lines = [[(_question(row, precision), SIZE, INK)], [gain, *count]]
             for label, name in (("no", "right"), ("yes", "left")):
                 missing = row["missing"] == row[name]
                 label += " · missing" if missing else ""

@@ -241,6 +241,8 @@ def test_categories_have_a_bin_each_and_the_rarest_one_together():
     assert_array_equal(few.codes[0], [2, 3, 0, 3, 1, 3])  # 9, 7 and 5 rows; the others
     weight = np.where(column[:, 0] == 1, 100.0, 1.0)
     assert learn_bins(column, weight, max_bin=5, categorical=categorical).codes[0][1] == 0
+    narrow = {0: np.arange(128, dtype=np.int8)}  # whose largest code has none above it in that type
+    assert learn_bins(column, categorical=categorical, codes=narrow).n_values[0] == 128
 
 
 def test_what_is_no_category_is_missing():

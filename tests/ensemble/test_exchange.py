@@ -3,6 +3,7 @@
 import copy
 import json
 import pickle
+import re
 import warnings
 
 import numpy as np
@@ -241,17 +242,123 @@ def test_more_categories_than_bins_share_them(numbers, tmp_path):
     assert_same(model.predict(X), back.predict(X))
 
 
-def test_splits_that_tell_too_many_categories_apart_are_refused(numbers, tmp_path):
+def stumps_of_a_code_each(n, numbers, tmp_path):
+    """The document of n trees without labels, each of which sends one code of feature 4 right."""
     X = np.c_[numbers[0], np.arange(N) % 3]
     model = NewtonBoostingRegressor(n_estimators=1, max_depth=1, categorical_features=[4]).fit(X, X[:, 4])
     document = written(model, tmp_path)
     part = document["learner"]["gradient_booster"]["model"]
     assert part["trees"][0]["categories_nodes"] == [0]
-    part["trees"] = [part["trees"][0] | {"categories": [k], "categories_sizes": [1]} for k in range(300)]
-    part |= {"tree_info": [0] * 300, "iteration_indptr": list(range(301))}
-    part["gbtree_model_param"]["num_trees"] = "300"
+    (tree,) = part["trees"]
+    part["trees"] = [tree | {"id": k, "categories": [k], "categories_sizes": [1]} for k in range(n)]
+    part |= {"tree_info": [0] * n, "iteration_indptr": list(range(n + 1))}
+    part["gbtree_model_param"]["num_trees"] = str(n)
+    return document
+
+
+def test_splits_that_tell_too_many_categories_apart_are_refused(numbers, tmp_path):
     with pytest.raises(ValueError, match="feature 4: the splits tell more than 256 groups"):
-        read(document, tmp_path)
+        read(stumps_of_a_code_each(300, numbers, tmp_path), tmp_path)
+
+
+def test_no_fit_goes_on_where_no_bin_is_left_for_missing_values(numbers, tmp_path):
+    X = np.c_[numbers[0], np.arange(N) % 300]
+    X[::7, 4] = np.nan
+    model = read(stumps_of_a_code_each(255, numbers, tmp_path), tmp_path)  # and a group of all other codes
+    told = model.predict(X)
+    assert_array_equal(pickle.loads(pickle.dumps(model)).predict(X), told)
+    assert len(np.unique(model._codes[4])) == 256
+    model.set_params(warm_start=True, n_estimators=258)
+    with pytest.raises(ValueError, match=r"feature 4: the trees tell 256 groups .* has bins for 255"):
+        model.fit(X, numbers[1])
+    assert_array_equal(model.predict(X), told)
+    model = read(stumps_of_a_code_each(254, numbers, tmp_path), tmp_path)
+    assert model.set_params(warm_start=True, n_estimators=258).fit(X, numbers[1]).n_iter_ == 258
+
+
+@pytest.mark.parametrize("n_categories", [2, 254, 255, 256, 600])
+@pytest.mark.parametrize("labels", ["numbers", "texts", "texts that XGBoost does not keep"])
+def test_however_many_categories_come_back(n_categories, labels, numbers, tmp_path):
+    rng = np.random.default_rng(n_categories)
+    codes = np.r_[np.arange(n_categories), rng.integers(0, n_categories, 2 * N - n_categories)]
+    y = np.where(codes >= n_categories // 2, 9.0, 0.0) + rng.normal(size=2 * N)  # the last ones go left
+    y = np.where(codes < n_categories // 3, -y, y)
+    x = np.r_[numbers[0][:, 0], numbers[0][:, 0]]
+    missing = rng.random(2 * N) < 0.2
+    y[missing] = -9.0
+    if labels == "numbers":
+        X = np.c_[np.where(missing, np.nan, 3 * codes), x]
+        Z = X
+    else:
+        names = [f"{labels[0] if labels == 'texts' else 'é'}{k}" for k in range(n_categories + 3)]
+        of_rows = pd.Categorical.from_codes(np.where(missing, -1, codes), names)
+        X = pd.DataFrame({"c": of_rows, "x": x})
+        Z = X if labels == "texts" else X.assign(c=np.where(missing, np.nan, codes))
+    which = [0] if labels == "numbers" else "from_dtype"
+    model = NewtonBoostingRegressor(n_estimators=3, max_depth=4, categorical_features=which).fit(X, y)
+    written(model, tmp_path)
+    back = NewtonBoostingRegressor.from_xgboost_json(tmp_path / "model.json")
+    assert_same(model.predict(X), back.predict(Z))
+
+
+def test_codes_without_labels_go_left_where_the_file_does_not_name_them(numbers, tmp_path):
+    document = stumps_of_a_code_each(1, numbers, tmp_path)
+    (tree,) = trees(document)
+    left, right = tree["split_conditions"][1:]
+    tree |= {"default_left": [0, 0, 0], "categories": [7]}
+    base = float(document["learner"]["learner_model_param"]["base_score"])
+    model = read(document, tmp_path)
+    codes = [7, 7.9, np.nan, 0, 6.9, 8, 253, 254, 255, 256, 2.0**20, 2.0**24, 1e30, -1, -0.5, -7]
+    X = np.zeros((len(codes), 5))
+    X[:, 4] = codes
+    assert_allclose(model.predict(X), base + np.array([right] * 3 + [left] * 13), rtol=1e-6)
+    assert_allclose(model.predict_contributions(X).sum(axis=1), model.predict(X), rtol=1e-6)
+    assert model.trees_to_dataframe()["categories"][0][-2:] == (253, ...)
+    written(model, tmp_path)
+    again = NewtonBoostingRegressor.from_xgboost_json(tmp_path / "model.json")
+    assert_array_equal(again.predict(X), model.predict(X))
+
+
+def test_codes_that_cannot_be_named_are_not_written(numbers, tmp_path):
+    X, y = np.zeros((N, 5)), np.arange(N) % 2
+    X[:, 4] = np.where(y, 1000, 3)
+    for target, refused in ((y, False), (-y, True)):  # what has the lower mean goes right
+        model = read(stumps_of_a_code_each(1, numbers, tmp_path), tmp_path)
+        model.set_params(warm_start=True, n_estimators=2, max_depth=1).fit(X, target)
+        if refused:
+            with pytest.raises(
+                ValueError, match="feature 4: a split sends codes right that the model before"
+            ):
+                model.to_xgboost_json(tmp_path / "model.json")
+            continue
+        model.to_xgboost_json(tmp_path / "model.json")
+        back = NewtonBoostingRegressor.from_xgboost_json(tmp_path / "model.json")
+        assert_same(model.predict(X), back.predict(X))
+
+
+def test_a_state_with_codes_for_other_features_is_refused(numbers, tmp_path):
+    state = read(stumps_of_a_code_each(2, numbers, tmp_path), tmp_path).__getstate__()
+    for change, message in (
+        ({"_categorical": np.arange(4) == 3}, "_categorical must be a mask of 5 features"),
+        ({"_categorical": np.ones(5)}, "_categorical must be a mask of 5 features"),
+        ({"_categorical": np.arange(5) == 3}, "codes of each categorical feature, and no others"),
+        ({"_categorical": None}, "codes of each categorical feature, and no others"),
+        ({"_codes": {4: np.array([0, 256])}}, "categories of feature 4 are not bins"),
+    ):
+        with pytest.raises(ValueError, match=f"broken state: .*{message}"):
+            NewtonBoostingRegressor().__setstate__(state | change)
+
+
+@pytest.mark.parametrize("names", [["a", "b<1", "c[0]", "d"], ["a", "b", "c]", "d"], ["a", "b", "c", "a"]])
+def test_names_that_xgboost_does_not_take_are_left_out_with_a_warning(names, numbers, tmp_path):
+    X, f = numbers
+    model = NewtonBoostingRegressor(n_estimators=1).fit(X, f)
+    model.feature_names_in_ = np.array(names, object)
+    first = next(name for k, name in enumerate(names) if set(name) & set("[]<") or name in names[:k])
+    with pytest.warns(UserWarning, match=f"left out of the file, for {re.escape(repr(first))}") as told:
+        document = written(model, tmp_path)
+    assert told[0].filename == __file__
+    assert document["learner"]["feature_names"] == []
 
 
 def missing_against_all(numbers):
@@ -754,6 +861,49 @@ def test_codes_without_labels_are_read(xgb, numbers, tmp_path):
     theirs.save_model(tmp_path / "model.json")
     model = NewtonBoostingRegressor.from_xgboost_json(tmp_path / "model.json")
     assert_same(model.predict(X), theirs.predict(rows))
+
+
+@pytest.mark.peer
+def test_codes_that_always_go_left_are_read(xgb, tmp_path):
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 300, 20_000).astype(float)
+    y = np.where(codes >= 200, 10.0, 0.0) + 0.1 * rng.normal(size=20_000)
+    X = np.c_[codes, rng.normal(size=20_000)]
+    X[::9, 0], y[::9] = np.nan, 0.0
+    types = ["c", "q"]
+    rows = xgb.QuantileDMatrix(X, y, feature_types=types, enable_categorical=True)
+    theirs = xgb.train({"max_depth": 3, "max_cat_threshold": 400}, rows, 3)
+    theirs.save_model(tmp_path / "model.json")
+    model = NewtonBoostingRegressor.from_xgboost_json(tmp_path / "model.json")
+    odd = [199.9, 200.5, 299.7, 300, 2.0**20, 2.0**24, 1e30, -1, -0.5, -7]
+    X = np.r_[X, np.c_[odd, np.zeros(len(odd))]]
+    rows = xgb.DMatrix(X, feature_types=types)
+    assert_same(model.predict(X), theirs.predict(rows))
+    assert_array_equal(model.apply(X), theirs.predict(rows, pred_leaf=True))
+
+
+@pytest.mark.peer
+def test_as_many_groups_as_can_be_predict_as_in_xgboost(xgb, numbers, tmp_path):
+    model = read(stumps_of_a_code_each(255, numbers, tmp_path), tmp_path)
+    theirs = xgb.Booster(model_file=tmp_path / "changed.json")
+    assert len(np.unique(model._codes[4])) == 256
+    X = np.zeros((302, 5))
+    X[:, 4] = [*range(300), 1e6, np.nan]
+    rows = xgb.DMatrix(X, feature_types=["float"] * 4 + ["c"])
+    assert_array_equal(model.apply(X), theirs.predict(rows, pred_leaf=True))
+
+
+@pytest.mark.peer
+def test_xgboost_reads_names_in_any_script(xgb, numbers, tmp_path):
+    X, f = numbers
+    names = ["größe", "年齢", 'a "quoted"\n\tname', "\U0001f600 \\ / x"]
+    model = NewtonBoostingRegressor(n_estimators=2).fit(pd.DataFrame(X, columns=names), f)
+    model.to_xgboost_json(tmp_path / "model.json")
+    theirs = xgb.Booster(model_file=tmp_path / "model.json")
+    assert theirs.feature_names == names
+    theirs.save_model(tmp_path / "theirs.json")
+    back = NewtonBoostingRegressor.from_xgboost_json(tmp_path / "theirs.json")
+    assert back.feature_names_in_.tolist() == names
 
 
 @pytest.mark.peer

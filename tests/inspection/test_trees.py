@@ -104,6 +104,14 @@ def test_a_split_by_what_is_missing_says_so():
     assert "x0 is known" in texts(TreeDisplay.from_estimator(Ensemble(tree)))
 
 
+def test_numbers_of_rows_that_are_not_known_are_left_out():
+    unknown = texts(TreeDisplay.from_estimator(Ensemble(SMALL.assign(count=0))))
+    assert unknown == [
+        text for text in texts(TreeDisplay.from_estimator(Ensemble(SMALL))) if text[:2] != "n "
+    ]
+    assert "n 0" not in texts(TreeDisplay.from_estimator(Ensemble(SMALL.assign(count=0)), max_depth=0))
+
+
 def test_a_long_set_is_cut_short():
     tree = frame(("x0", np.nan, tuple(range(100)), 1, 2, 2, 1.0, 9, 0.0), leaf(1.0), leaf(2.0))
     (question,) = (text for text in texts(TreeDisplay.from_estimator(Ensemble(tree))) if "∈" in text)
