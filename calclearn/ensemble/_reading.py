@@ -114,9 +114,9 @@ class Readable:
         sets = np.full(len(trees.feature), None, object)
         for node in np.flatnonzero(trees.categorical & (trees.left != LEAF)):
             f = int(trees.feature[node])
-            bins = np.asarray(self._codes[f], np.int64)
+            bins = np.asarray(self._codes[f], np.int64)  # up to the last category that has rows
             goes_left = (trees.set[node, bins >> 6] >> (bins & 63).astype(np.uint64)) & np.uint64(1) == 1
-            sets[node] = tuple(np.asarray(self.categories_[f])[goes_left].tolist())
+            sets[node] = tuple(np.asarray(self.categories_[f])[: len(bins)][goes_left].tolist())
         return sets
 
     @property

@@ -179,6 +179,15 @@ def test_the_frame_has_one_row_a_node():
         assert_array_equal(np.unique(model.apply(X)[:, tree]), leaves.index)
 
 
+def test_the_frame_names_no_category_that_no_row_has():
+    import pandas
+
+    kind = pandas.Categorical(["a", "b"] * 50, categories=["a", "b", "never", "nor this"])
+    frame = pandas.DataFrame({"kind": kind})
+    nodes = regressor(n_estimators=1).fit(frame, np.arange(100) % 2.0).trees_to_dataframe()
+    assert nodes.at[0, "categories"] in (("a",), ("b",))
+
+
 def test_features_without_names_are_numbered(rng):
     X = rng.normal(size=(50, 3))
     frame = regressor(n_estimators=1).fit(X, X[:, 2]).trees_to_dataframe()
