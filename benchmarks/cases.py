@@ -46,7 +46,9 @@ class Case:
         How X is handed over: C-ordered float64 (or as generated), pandas (Fortran-ordered), or float32.
     held_out : float
         "boosting": the part of the rows, the last ones, that fits are judged by; 0: by those they are given.
-        Which part it is changes a log-loss by as much as the bar is, so several are held out in turn.
+    parts : int
+        "boosting": how many such parts are held out in turn, at most.  Which one it is changes a log-loss by
+        more than the bar is.
     trees : int
         "boosting": rounds, of one tree or of one for each class.
     leaves, depth : int
@@ -65,6 +67,7 @@ class Case:
     wide: bool = False
     form: str = "array"
     held_out: float = 0.0
+    parts: int = 5
     trees: int = 100
     leaves: int = 31
     depth: int = 0
@@ -74,9 +77,9 @@ class Case:
         return self.make_both(scale)[0]
 
     @property
-    def parts(self):
+    def n_parts(self):
         """How many parts of the rows are held out in turn."""
-        return min(5, round(1.0 / self.held_out)) if self.held_out else 1
+        return min(self.parts, round(1.0 / self.held_out)) if self.held_out else 1
 
     def make_both(self, scale=1.0, part=0):
         """Return (X, y) to fit and (X, y) to judge the fit by: the same, where no rows are held out."""
@@ -281,7 +284,7 @@ CASES = {
         Case("small-ols", small_regression, "ols", None),
         Case("small-ridge", small_regression, "ridge", None, alpha=1.0),
         Case("small-lasso", small_regression, "lasso", None, alpha=1.0),
-        boosting_case("boost-1m", boost_1m, 1 / 11),
+        boosting_case("boost-1m", boost_1m, 1 / 11, parts=11),
         boosting_case("boost-1m-255", boost_1m, 1 / 11, leaves=255),
         boosting_case("boost-1m-depth6", boost_1m, 1 / 11, leaves=0, depth=6),
         boosting_case("boost-100k", boost_100k, 1 / 2),

@@ -156,7 +156,7 @@ def measure(case, options, tolerances):
         result["fits"][name] = search(contestant, case, X, y, judge, tolerances)
     judge.settle(result["fits"], OURS, list(other_parts(case, everybody, result["fits"], options.scale)))
     if case.held_out:
-        result["held_out"], result["parts"] = len(judged[1]), case.parts
+        result["held_out"], result["parts"] = len(judged[1]), case.n_parts
     fits = {name: row for name, row in result["fits"].items() if "note" not in row}
     del judge, judged
     calls = {name: partial(everybody[name].fit, case, X, y, row["tol"]) for name, row in fits.items()}
@@ -173,7 +173,7 @@ def measure(case, options, tolerances):
 
 def other_parts(case, everybody, fits, scale):
     """Yield what each contestant reaches where another part of the rows is held out."""
-    for part in range(1, case.parts):
+    for part in range(1, case.n_parts):
         rows, held_out = case.make_both(scale, part)
         judge = judge_of(case, *held_out)
         names = [name for name, row in fits.items() if "note" not in row]

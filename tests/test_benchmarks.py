@@ -206,13 +206,13 @@ def test_rows_that_are_held_out_are_there_at_any_scale_and_not_fitted(key):
 
 def test_each_part_holds_other_rows_out():
     case = CASES["boost-wide"]
-    rows = [case.make_both(0.1, part) for part in range(case.parts)]
+    rows = [case.make_both(0.1, part) for part in range(case.n_parts)]
     held = np.concatenate([X_held[:, 0] for _, (X_held, _) in rows])
-    assert case.parts == 5
+    assert case.n_parts == 5
     assert len(np.unique(held)) == len(held) == 5 * 200
     for (X, _), (X_held, _) in rows:
         assert len(np.union1d(X[:, 0], X_held[:, 0])) == len(X) + len(X_held) == 1200
-    assert [CASES[key].parts for key in ("boost-100k", "boost-small", "small")] == [2, 1, 1]
+    assert [CASES[key].n_parts for key in ("boost-100k", "boost-small", "small")] == [2, 1, 1]
 
 
 def test_what_other_parts_reach_is_asked_of_all_who_fit(tmp_path):

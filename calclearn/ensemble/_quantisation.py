@@ -21,7 +21,9 @@ LARGEST_G, LARGEST_H = (1 << 15) - 1, (1 << 16) - 1
 PRECISE_ROWS = 1 << 12  # up to here the lower bits cost little
 PRECISE_MEAN = 1 << 6  # a mean gradient or Hessian of fewer units would be rounded too much
 FEW_G, FEW_H = 4.0, 16.0  # units: rows of fewer would be rounded alike, and a leaf of them too much
-MOST_FEW = 1 / 256  # of the rows may have as few
+MOST_FEW = 1 / 256  # of the rows may have as few, or more of them whose Hessians together are
+LITTLE = 64  # times what a leaf is held back by, so that they can move little
+PARTS = 1 << 16  # of a unit, in which sums of few are exact
 CHUNK = 1 << 16
 
 
@@ -40,14 +42,16 @@ def _largest(g, h, column, rows, begin, end):
 
 @kernel
 def _fill(g, h, column, rows, begin, end, per_g, per_h, words, low):
-    """The words of some rows; the sums of g, h and |g|, in units; how many rows have few units."""
-    sum_g, sum_h, size_g, few = 0, 0, 0, 0
+    """The words of some rows; sums of g, h and |g| in units; how many rows have few, and their h's sum."""
+    sum_g, sum_h, size_g, few, few_h = 0, 0, 0, 0, 0
     precise = low.shape[0] > 0
     for k in range(begin, end):
         i = np.int64(rows[k]) if rows.shape[0] else k
         of_g, of_h = g[i, column] * per_g, h[i, column] * per_h
         q, r = np.int64(np.rint(of_g)), np.int64(np.rint(of_h))
-        few += ((abs(of_g) < FEW_G) & (of_g != 0.0)) | ((of_h < FEW_H) & (of_h != 0.0))
+        has_few = ((abs(of_g) < FEW_G) & (of_g != 0.0)) | ((of_h < FEW_H) & (of_h != 0.0))
+        few += has_few
+        few_h += np.int64(PARTS * of_h) if has_few else 0
         sum_g += q
         sum_h += r
         size_g += abs(q)
@@ -56,10 +60,10 @@ def _fill(g, h, column, rows, begin, end, per_g, per_h, words, low):
             low[i] = np.int32((below << 16) | (r & 0xFFFF))
             q, r = (q - below) >> 16, r >> 16
         words[k] = (q << 48) | (r << 32) | i
-    return sum_g, sum_h, size_g, few
+    return sum_g, sum_h, size_g, few, few_h
 
 
-def quantise(g, h, column, rows, n, words, low, n_threads):
+def quantise(g, h, column, rows, n, words, low, held_back, n_threads):
     """Fill the words of a tree's rows from one column of gradients and Hessians.
 
     Parameters
@@ -74,6 +78,8 @@ def quantise(g, h, column, rows, n, words, low, n_threads):
     words : ndarray of int64
     low : ndarray of int32, or None
         Filled where more bits are wanted.  It has one entry for each of `n_rows`, or is made when needed.
+    held_back : float
+        What is added to a leaf's Hessian, or asked of it.
 
     Returns
     -------
@@ -103,13 +109,14 @@ def quantise(g, h, column, rows, n, words, low, n_threads):
         return [sum(column) for column in zip(*parts)]
 
     if n > PRECISE_ROWS:
-        G, H, size_g, few = fill(unit_g, unit_h, NO_LOW)
-        if min(size_g, H) >= PRECISE_MEAN * n and few <= MOST_FEW * n:
+        G, H, size_g, few, few_h = fill(unit_g, unit_h, NO_LOW)
+        harmless = few <= MOST_FEW * n or few_h * unit_h <= LITTLE * PARTS * held_back
+        if min(size_g, H) >= PRECISE_MEAN * n and harmless:
             return unit_g, unit_h, (G, H), NO_LOW
     if low is None:
         low = np.empty(len(g), np.int32)
     unit_g, unit_h = unit_g / 65536.0, unit_h / 65536.0
-    G, H, _, _ = fill(unit_g, unit_h, low)
+    G, H, *_ = fill(unit_g, unit_h, low)
     return unit_g, unit_h, (G, H), low
 
 

@@ -244,8 +244,9 @@ class Boosting:
         """Put the gradients of output k in fixed point: `(rules, totals)` of a tree over n of the rows."""
         everything = NO_ROWS if rows is None else rows
         words = self._memory.words[:n]
+        held_back = self._rules.reg_lambda + self._rules.min_child_weight
         unit_g, unit_h, totals, low = quantise(
-            self._g, self._h, k, everything, n, words, self._low, self.n_threads
+            self._g, self._h, k, everything, n, words, self._low, held_back, self.n_threads
         )
         if low is not self._memory.low:
             self._memory = self._memory._replace(low=low)

@@ -95,7 +95,9 @@ def grow_tree(
     counted = rules["min_child_samples"] > 1
     memory = memory_for(data, n, max_nodes=1 << 20, counted=counted, n_threads=n_threads)
     g, h = (np.ascontiguousarray(a, np.float64)[:, None] for a in (g, h))
-    unit_g, unit_h, totals, low = quantise(g, h, 0, of_tree, n_rows, memory.words[:n_rows], None, n_threads)
+    unit_g, unit_h, totals, low = quantise(
+        g, h, 0, of_tree, n_rows, memory.words[:n_rows], None, 0.0, n_threads
+    )
     memory = memory._replace(low=low)
     rules = Rules.of(bounded=bool(monotone.any()), **rules).of_tree(unit_g, unit_h, seed)
     features = readonly(np.arange(p) if features is None else features, np.int32)
@@ -122,7 +124,7 @@ def X():
 def test_gradients_are_rounded_to_the_nearest_unit(n, scale, rng):
     g, h = scale * rng.normal(size=(n, 2)), scale * rng.exponential(size=(n, 2))
     words = np.empty(n, np.int64)
-    unit_g, unit_h, totals, low = quantise(g, h, 1, np.empty(0, np.int32), n, words, None, 2)
+    unit_g, unit_h, totals, low = quantise(g, h, 1, np.empty(0, np.int32), n, words, None, 0.0, 2)
     assert_array_equal(words & ROW, np.arange(n))
     q, r = words >> 48, (words >> 32) & 0xFFFF
     if len(low):
@@ -139,7 +141,7 @@ def test_what_is_far_below_the_largest_keeps_lower_bits(rng):
     n = PRECISE_ROWS + 10
     g, h = 1e-4 * rng.normal(size=(n, 1)), np.ones((n, 1))
     g[7] = 1.0
-    _, _, _, low = quantise(g, h, 0, np.empty(0, np.int32), n, np.empty(n, np.int64), None, 1)
+    _, _, _, low = quantise(g, h, 0, np.empty(0, np.int32), n, np.empty(n, np.int64), None, 0.0, 1)
     assert len(low) == n
 
 
@@ -149,15 +151,17 @@ def test_a_group_of_rows_far_below_the_others_keeps_lower_bits(of_g, of_h, rng):
     n = 2 * PRECISE_ROWS
     few, words = rng.random(n) < 0.1, np.empty(n, np.int64)
     g, h = np.where(few, of_g, 1.0)[:, None], np.where(few, of_h, 1.0)[:, None]
-    unit_g, unit_h, (G, H), low = quantise(g, h, 0, np.empty(0, np.int32), n, words, None, 1)
+    unit_g, unit_h, (G, H), low = quantise(g, h, 0, np.empty(0, np.int32), n, words, None, 0.0, 1)
     assert len(low) == n
     assert_allclose([G * unit_g, H * unit_h], [g.sum(), h.sum()], rtol=1e-9)
+    _, _, _, low = quantise(g, h, 0, np.empty(0, np.int32), n, words, None, 1.0, 1)
+    assert len(low) == (n if of_h == 1.0 else 0)  # Hessians of a hundredth do little beside a penalty of 1
 
 
 def test_negative_hessians_count_as_none(rng):
     g, h = rng.normal(size=(2, 500, 1))
     words = np.empty(500, np.int64)
-    unit_g, unit_h, (G, H), _ = quantise(g, h, 0, np.empty(0, np.int32), 500, words, None, 1)
+    unit_g, unit_h, (G, H), _ = quantise(g, h, 0, np.empty(0, np.int32), 500, words, None, 0.0, 1)
     assert_allclose([G * unit_g, H * unit_h], [g.sum(), np.maximum(h, 0.0).sum()], rtol=1e-6)
     assert h.min() == 0.0
 
@@ -168,12 +172,12 @@ def test_gradients_that_are_not_finite_are_an_error(bad, which):
     derivatives = np.ones((2, 9, 1))
     derivatives[which, 4] = bad
     with pytest.raises(ValueError, match="not finite"):
-        quantise(*derivatives, 0, np.empty(0, np.int32), 9, np.empty(9, np.int64), None, 1)
+        quantise(*derivatives, 0, np.empty(0, np.int32), 9, np.empty(9, np.int64), None, 0.0, 1)
 
 
 def test_gradients_of_zero_have_sums_of_zero():
     unit_g, _, totals, _ = quantise(
-        np.zeros((3, 1)), np.zeros((3, 1)), 0, np.empty(0, np.int32), 3, np.empty(3, np.int64), None, 1
+        np.zeros((3, 1)), np.zeros((3, 1)), 0, np.empty(0, np.int32), 3, np.empty(3, np.int64), None, 0.0, 1
     )
     assert totals == (0, 0)
     assert unit_g > 0
