@@ -215,7 +215,11 @@ class GivenNumbers(RegressorMixin, BaseEstimator):
 
 
 class GivenProbabilities(ClassifierMixin, GivenNumbers):
-    """The same of classes, that are 0, 1, ..."""
+    """The same of classes, that are 0, 1, ...; of two, the second one's are handed over."""
+
+    def __init__(self, prediction):
+        two = prediction.ndim == 1
+        super().__init__(np.column_stack([1.0 - prediction, prediction]) if two else prediction)
 
     @property
     def classes_(self):
