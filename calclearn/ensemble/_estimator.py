@@ -34,6 +34,7 @@ from ._reading import IMPORTANCES, Readable
 from ._rounds import Boosting, Losses
 from ._trees import Trees, check_state
 
+WORTH = 1e-3  # of the training loss: a split that would have gained as much is missed
 RULES: dict[str, type] = dict.fromkeys(
     ("min_child_samples", "max_depth", "max_leaves"), int
 )  # others would compile kernels anew
@@ -208,7 +209,7 @@ class NewtonBoosting(LossParameters, Readable, Exchange, CalculusEstimator):
         heaviest = max(tree.nodes["H"][0] * tree.rules.unit_h for tree in grown)
         n_rows = max(tree.nodes["end"][0] for tree in grown)
         light = n_rows > 1 and heaviest < 2.0 * self.min_child_weight
-        if light and boosting.remaining_gain(min_child_weight=0.0) > 0.0:
+        if light and boosting.remaining_gain(min_child_weight=0.0) > WORTH * abs(boosting.total()):
             warnings.warn(
                 f"No tree has a split: each side of one needs Hessians of min_child_weight="
                 f"{self.min_child_weight}, and those of a tree's {n_rows} rows together are {heaviest:.3g}. "

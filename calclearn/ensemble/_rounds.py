@@ -168,6 +168,10 @@ class Boosting:
         """The mean loss of the rows that are learned from."""
         return self.losses.mean(self.y, self.raw, self.weight, self.n_threads)
 
+    def total(self):
+        """The sum of the losses."""
+        return self.objective() * (len(self.raw) if self.weight is None else self.weight.sum())
+
     def round(self, number):
         """Grow one tree for each output, and add what they predict; returns them as they were grown."""
         n, K = self.raw.shape
