@@ -290,7 +290,7 @@ CASES = {
         boosting_case("boost-100k", boost_100k, 1 / 2),
         boosting_case("boost-100k-frame", boost_100k, 1 / 2, form="frame"),
         boosting_case("boost-wide", boost_wide, 1 / 6),
-        boosting_case("boost-multi", boost_multi, 1 / 7, leaves=256),
+        boosting_case("boost-multi", boost_multi, 1 / 7, leaves=256, parts=2),
         boosting_case("boost-cat", boost_cat, 1 / 11, leaves=0, depth=10),
         boosting_case("boost-small", small, 0.0, tolerance=None),
     ]

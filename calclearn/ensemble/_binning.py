@@ -14,6 +14,7 @@ import scipy.sparse
 from .._runtime import threads
 from .._runtime.jit import kernel, readonly
 from ._layout import BINS
+from ._sorting import ascending
 
 VALUES = BINS - 1
 LINE = 64  # bytes that come from memory together
@@ -87,7 +88,7 @@ def learn_bins(X, weight=None, *, max_bin=BINS, categorical=None, codes=None, n_
                 )
             return
         if weight is None:
-            values, of_values = np.sort(column), np.empty(0)
+            values, of_values = ascending(column), np.empty(0)
         else:
             order = np.argsort(column, kind="stable")
             values, of_values = column[order], weight[order]

@@ -173,8 +173,9 @@ def _fill_set(found, label, cut, m, missing_left):
 def _decode(t, node, few):
     """The rows of a node of few, their gradients and their Hessians, one after the other."""
     words, low = t.words, t.low
-    for k in range(node.end - node.begin):
-        word = words[node.begin + k]
+    begin = np.uintp(node.begin)
+    for k in range(np.uintp(node.end - node.begin)):
+        word = words[begin + k]
         row = word & ROW
         few[k, 0] = row
         few[k, 1], few[k, 2] = exact(word, low, row)
@@ -189,7 +190,7 @@ def _cumulate_few(t, node, f, n_values, thread):
     cumulated, label, few = t.cumulated[thread], t.labels[thread, 0], t.few[thread]
     rows, by_bin, marks, counted = t.rows, t.by_bin[thread], t.marks[thread], t.min_child_samples > 1
     G_left, H_left, n_left = cumulated[0], cumulated[1], cumulated[2]
-    for k in range(node.end - node.begin):
+    for k in range(np.uintp(node.end - node.begin)):
         b = np.uintp(rows[np.uintp(few[k, 0]), np.uintp(f)])
         marks[b] = 1
         G, H = by_bin[b, 0] + few[k, 1], by_bin[b, 1] + few[k, 2]

@@ -38,6 +38,7 @@ from ._layout import (
     SEARCH,
     SPLIT,
     START,
+    TILE,
     WEIGH,
     WORK,
     Data,
@@ -58,7 +59,6 @@ from ._partition import (
 from ._splitting import weight
 
 TOGETHER = 16  # nodes that are an item of work when they get their values
-TILE = 16  # features whose packed histograms a core's first cache holds
 SHARED_WORK = 1 << 16  # bins looked at, below which a loop is not worth sharing
 SLICE = 1 << 28  # of the same: some tenths of a second, after which Python may look for Ctrl-C
 POOL_BYTES = 1 << 30  # of histograms; nodes beyond it have none to subtract from, and sum their rows anew

@@ -13,7 +13,7 @@ import numpy as np
 
 from .._runtime.instructions import prefetch
 from .._runtime.jit import inner
-from ._layout import BINS
+from ._layout import BINS, TILE
 
 BLOCK = 1 << 16  # rows, after which the halves may be full
 ROW = 0xFFFFFFFF  # of a word, its lower half
@@ -61,31 +61,34 @@ def sum_rows(t, begin, end, first, last, histogram, packed):
 
 @inner
 def _pack_neighbours(rows, words, begin, end, feature, n_features, packed):
-    """For features in a row, four at a time; the bins are asked for before they are needed."""
-    n_fours = n_features // 4
-    for i in range(begin, end):
-        prefetch(rows, np.intp(words[min(i + AHEAD, end - 1)] & ROW))
+    """For features in a row, at most `TILE`; their bins are asked for before they are needed.
+
+    The inner loop's length is known to the compiler, which writes it out; the way out of it is the same for
+    every row, and foretold.  Indices without a sign need no look at what they are.
+    """
+    feature, n_features, last = np.uintp(feature), np.uintp(n_features), np.uintp(end - 1)
+    for i in range(np.uintp(begin), np.uintp(end)):
+        prefetch(rows, np.intp(words[min(i + np.uintp(AHEAD), last)] & ROW))
         word = words[i]
         row, value = np.uintp(word & ROW), unpack(word)
-        for k in range(n_fours):
-            f, base = np.uintp(feature + 4 * k), np.uintp(k) << np.uintp(10)
-            packed[base | np.uintp(rows[row, f])] += value
-            packed[(base + np.uintp(256)) | np.uintp(rows[row, f + np.uintp(1)])] += value
-            packed[(base + np.uintp(512)) | np.uintp(rows[row, f + np.uintp(2)])] += value
-            packed[(base + np.uintp(768)) | np.uintp(rows[row, f + np.uintp(3)])] += value
-        for j in range(4 * n_fours, n_features):
-            packed[(np.uintp(j) << np.uintp(8)) | np.uintp(rows[row, np.uintp(feature + j)])] += value
+        for j in range(np.uintp(TILE)):
+            if j >= n_features:
+                break
+            packed[(j << np.uintp(8)) | np.uintp(rows[row, feature + j])] += value
 
 
 @inner
 def _pack(rows, words, begin, end, features, first, last, packed):
     """For any features."""
-    for i in range(begin, end):
+    first, n_features, last = np.uintp(first), np.uintp(last - first), np.uintp(end - 1)
+    for i in range(np.uintp(begin), np.uintp(end)):
+        prefetch(rows, np.intp(words[min(i + np.uintp(AHEAD), last)] & ROW))
         word = words[i]
         row, value = np.uintp(word & ROW), unpack(word)
-        for j in range(first, last):
-            bin = np.uintp(rows[row, np.uintp(features[j])])
-            packed[(np.uintp(j - first) << np.uintp(8)) | bin] += value
+        for j in range(np.uintp(TILE)):
+            if j >= n_features:
+                break
+            packed[(j << np.uintp(8)) | np.uintp(rows[row, np.uintp(features[first + j])])] += value
 
 
 @inner
@@ -111,10 +114,11 @@ def _flush(t, first, last, packed, histogram, fresh):
 @inner
 def _count(t, begin, end, first, last, histogram):
     rows, words, offsets, features = t.rows, t.words, t.offsets, t.features
-    for i in range(begin, end):
-        row = words[i] & ROW
-        for j in range(first, last):
-            histogram[offsets[features[j]] + rows[row, features[j]], 2] += 1
+    for i in range(np.uintp(begin), np.uintp(end)):
+        row = np.uintp(words[i] & ROW)
+        for j in range(np.uintp(first), np.uintp(last)):
+            f = np.uintp(features[j])
+            histogram[np.uintp(offsets[f]) + np.uintp(rows[row, f]), 2] += 1
 
 
 @inner
@@ -153,10 +157,10 @@ def exact(word, low, row):
 def add_exactly(t, begin, end, first, last, histogram, times):
     """Add rows to the wide sums as they are; or with `times` -1 take them out: a small sibling's, say."""
     rows, words, low, offsets, features = t.rows, t.words, t.low, t.offsets, t.features
-    counted = histogram.shape[1] > 2
-    for i in range(begin, end):
-        prefetch(rows, np.intp(words[np.uintp(min(i + AHEAD, end - 1))] & ROW))
-        word = words[np.uintp(i)]
+    counted, final = histogram.shape[1] > 2, np.uintp(end - 1)
+    for i in range(np.uintp(begin), np.uintp(end)):
+        prefetch(rows, np.intp(words[min(i + np.uintp(AHEAD), final)] & ROW))
+        word = words[i]
         row = np.uintp(word & ROW)
         g, h = exact(word, low, row)
         g, h = times * g, times * h

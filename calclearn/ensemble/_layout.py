@@ -14,6 +14,7 @@ BINS = 256  # to a feature: at most 255 of values, then one of missing ones
 SET_WORDS = BINS // 64  # of a set of bins, one bit each
 LEAF = -1
 TAME = 1e40  # units within it have sums below 2**63 of them whose products are neither 0 nor infinite
+TILE = 16  # features whose packed histograms a core's first cache holds
 FEW = 128  # rows of a node that needs no histogram
 
 # The job that is being done, or was done last.

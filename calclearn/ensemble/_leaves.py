@@ -37,7 +37,7 @@ def _precise_sums(t, begin, end):
         bits, rows = bits - 1, rows >> 1
     per_g, per_h = np.float64(1 << bits) / t.unit_g, np.float64(1 << bits) / t.unit_h
     G, H = np.int64(0), np.int64(0)
-    for k in range(begin, end):
+    for k in range(np.uintp(begin), np.uintp(end)):
         i = np.uintp(words[k] & ROW)
         G += np.int64(np.rint(g[i, column] * per_g))
         H += np.int64(np.rint(h[i, column] * per_h))
@@ -66,5 +66,5 @@ def _add_values(raw, column, words, nodes, begin, end):
     for i in range(nodes.shape[0]):
         node = nodes[i]
         if node.left == LEAF:
-            for k in range(max(begin, node.begin), min(end, node.end)):
+            for k in range(np.uintp(max(begin, node.begin)), np.uintp(max(0, min(end, node.end)))):
                 raw[np.uintp(words[k] & ROW), column] += node.value

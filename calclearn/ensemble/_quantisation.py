@@ -32,8 +32,8 @@ def _largest(g, h, column, rows, begin, end):
     """The largest absolute gradient, largest and least Hessian of some rows, and whether all are finite."""
     top_g, top_h, least_h = 0.0, 0.0, 0.0
     finite = True
-    for k in range(begin, end):
-        i = rows[k] if rows.shape[0] else k
+    for k in range(np.uintp(begin), np.uintp(end)):
+        i = np.uintp(rows[k]) if rows.shape[0] else k
         a, b = abs(g[i, column]), h[i, column]
         top_g, top_h, least_h = max(top_g, a), max(top_h, b), min(least_h, b)
         finite &= a + abs(b) < np.inf
@@ -45,8 +45,8 @@ def _fill(g, h, column, rows, begin, end, per_g, per_h, words, low):
     """The words of some rows; sums of g, h and |g| in units; how many rows have few, and their h's sum."""
     sum_g, sum_h, size_g, few, few_h = 0, 0, 0, 0, 0
     precise = low.shape[0] > 0
-    for k in range(begin, end):
-        i = np.int64(rows[k]) if rows.shape[0] else k
+    for k in range(np.uintp(begin), np.uintp(end)):
+        i = np.uintp(rows[k]) if rows.shape[0] else k
         of_g, of_h = g[i, column] * per_g, h[i, column] * per_h
         q, r = np.int64(np.rint(of_g)), np.int64(np.rint(of_h))
         has_few = ((abs(of_g) < FEW_G) & (of_g != 0.0)) | ((of_h < FEW_H) & (of_h != 0.0))
@@ -59,7 +59,7 @@ def _fill(g, h, column, rows, begin, end, per_g, per_h, words, low):
             below = ((q + 0x8000) & 0xFFFF) - 0x8000
             low[i] = np.int32((below << 16) | (r & 0xFFFF))
             q, r = (q - below) >> 16, r >> 16
-        words[k] = (q << 48) | (r << 32) | i
+        words[k] = (q << 48) | (r << 32) | np.int64(i)
     return sum_g, sum_h, size_g, few, few_h
 
 
