@@ -19,6 +19,7 @@ def ascending(x):
     Parameters
     ----------
     x : ndarray of float32, float64 or whole numbers, shape (n,), contiguous
+        Its memory is used, and may be that of what is returned.
 
     Returns
     -------
@@ -26,26 +27,25 @@ def ascending(x):
     """
     if len(x) < FEW or x.dtype not in (np.float32, np.float64):
         return np.sort(x)
-    keys = np.empty(len(x), np.uint32 if x.dtype == np.float32 else np.uint64)
-    spare = np.empty_like(keys)
-    sizes = np.zeros((x.itemsize, BYTE), np.int64)
-    sign = keys.dtype.type(1 << (8 * x.itemsize - 1))
-    _to_keys(x, x.view(keys.dtype), sign, keys, sizes)
+    keys = x.view(np.uint32 if x.dtype == np.float32 else np.uint64)
+    spare, sizes = np.empty_like(keys), np.zeros((x.itemsize, BYTE), np.int64)
+    sign, infinity = keys.dtype.type(1 << (8 * x.itemsize - 1)), x.dtype.type(np.inf).view(keys.dtype)
+    _to_keys(keys, sign, infinity, sizes)
     for byte in range(x.itemsize):
         starts = np.cumsum(sizes[byte]) - sizes[byte]
         _by_byte(keys, keys.dtype.type(8 * byte), starts, spare)
         keys, spare = spare, keys
-    _to_bits(keys, sign, spare)
-    return spare.view(x.dtype)
+    _to_bits(keys, sign)
+    return keys.view(x.dtype)
 
 
 @kernel
-def _to_keys(x, bits, sign, keys, sizes):
-    """The whole numbers, and how many have each value of each byte."""
-    byte, width = keys.dtype.type(BYTE - 1), keys.dtype.type(8)
-    nan = bits.dtype.type(~sign)  # one of them, behind infinity
-    for i in range(np.uintp(len(x))):
-        b = nan if x[i] != x[i] else bits[i]
+def _to_keys(keys, sign, infinity, sizes):
+    """Make whole numbers of bits, in place; count how many have each value of each byte."""
+    byte, width, size = keys.dtype.type(BYTE - 1), keys.dtype.type(8), ~sign
+    for i in range(np.uintp(len(keys))):
+        b = keys[i]
+        b = size if b & size > infinity else b  # all that are not numbers are one, behind infinity
         key = ~b if b & sign else b | sign
         keys[i] = key
         for k in range(np.uintp(sizes.shape[0])):
@@ -64,6 +64,6 @@ def _by_byte(keys, shift, starts, out):
 
 
 @kernel
-def _to_bits(keys, sign, bits):
+def _to_bits(keys, sign):
     for i in range(np.uintp(len(keys))):
-        bits[i] = keys[i] ^ sign if keys[i] & sign else ~keys[i]
+        keys[i] = keys[i] ^ sign if keys[i] & sign else ~keys[i]

