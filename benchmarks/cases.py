@@ -11,7 +11,7 @@ from functools import partial
 
 import numpy as np
 from scipy import sparse
-from sklearn.datasets import make_classification, make_regression
+from sklearn.datasets import load_digits, make_classification, make_friedman1, make_regression
 
 
 @dataclass(frozen=True)
@@ -24,15 +24,16 @@ class Case:
     data : callable
         `data(rows)` returns X and y, where `rows(n)` is n times the run's scale.
     family : {"ols", "ridge", "binary", "multinomial", "poisson", "lasso", "lasso-cv", "binary-l1",
-        "boosting"}
+        "boosting", "svc", "svr", "linsvc"}
     tolerance : float or None
         Relative excess of the objective at which a fit counts ("ols", "ridge": largest error of a
         coefficient, relative to the largest coefficient; "lasso": duality gap ÷ ‖y‖²; "binary-l1":
         duality gap ÷ objective; "lasso-cv": see `PathJudge`; "boosting": our held-out log-loss, over the
-        best peer's).  None: everybody's defaults ("boosting": the stated trees), whatever they reach.
+        best peer's; "svc", "svr": of the dual objective).  None: everybody's defaults
+        ("boosting": the stated trees), whatever they reach.
     C : float
         "binary" and "multinomial" minimise C·Σ loss + ½‖w‖², the intercept unpenalised; "binary-l1"
-        C·Σ loss + ‖w‖₁.
+        C·Σ loss + ‖w‖₁; the support vector machines C·Σ loss + ½‖w‖², the intercept penalised in "linsvc".
     alpha : float
         "poisson" minimises mean half-deviance + ½ alpha ‖w‖², "ridge" ‖y − Xw − b‖² + alpha ‖w‖², "lasso"
         ‖y − Xw − b‖²/2n + alpha ‖w‖₁.
@@ -49,6 +50,8 @@ class Case:
     parts : int
         "boosting": how many such parts are held out in turn, at most.  Which one it is changes a log-loss by
         more than the bar is.
+    loss : {"squared_hinge", "hinge"}
+        "linsvc".
     trees : int
         "boosting": rounds, of one tree or of one for each class.
     leaves, depth : int
@@ -68,6 +71,7 @@ class Case:
     form: str = "array"
     held_out: float = 0.0
     parts: int = 5
+    loss: str = "squared_hinge"
     trees: int = 100
     leaves: int = 31
     depth: int = 0
@@ -210,6 +214,57 @@ def boost_cat(rows):
     return X, (rng.random(n) < 1.0 / (1.0 + np.exp(-logit))).astype(int)
 
 
+def svc_20k(rows):
+    return scaled(
+        *make_classification(rows(20_000), 50, n_informative=15, flip_y=0.03, class_sep=0.8, random_state=0)
+    )
+
+
+def svc_50k(rows):
+    return scaled(
+        *make_classification(rows(50_000), 20, n_informative=15, flip_y=0.03, class_sep=0.8, random_state=0)
+    )
+
+
+def svc_1k(rows):
+    return scaled(*make_classification(rows(1000), 20, random_state=0))
+
+
+def svc_digits(rows):
+    X, y = load_digits(return_X_y=True)
+    return X / 16.0, y
+
+
+def svc_digits_10(rows):
+    """Return each digit ten times, with noise of its own."""
+    X, y = svc_digits(rows)
+    rng, n = np.random.default_rng(0), max(len(y), rows(10 * len(y)))
+    X, y = np.repeat(X, 10, axis=0), np.repeat(y, 10)
+    some = rng.permutation(len(y))[:n]
+    return X[some] + 0.05 * rng.standard_normal((n, X.shape[1])), y[some]
+
+
+def svr_20k(rows):
+    X, y = make_friedman1(rows(20_000), 20, noise=1, random_state=0)
+    return scaled(X, y)
+
+
+def linsvc(rows):
+    return scaled(*make_classification(rows(200_000), 50, n_informative=15, flip_y=0.03, random_state=0))
+
+
+def linsvc_csr(rows):
+    X = sparse.random(rows(50_000), 20_000, 0.002, format="csr", rng=np.random.default_rng(0))
+    rng = np.random.default_rng(0)
+    coef = rng.standard_normal(20_000) * (rng.random(20_000) < 0.05)
+    return X, (X @ coef > 0.0).astype(int)
+
+
+def scaled(X, y):
+    """Columns of mean 0 and deviation 1."""
+    return (X - X.mean(axis=0)) / X.std(axis=0), y
+
+
 def correlated(seed, n_rows, n_columns, rho, density=0.2):
     """Return X of correlated columns and y = Xβ + noise, β sparse, in benchopt's manner."""
     rng = np.random.default_rng(seed)
@@ -293,5 +348,15 @@ CASES = {
         boosting_case("boost-multi", boost_multi, 1 / 7, leaves=256, parts=2),
         boosting_case("boost-cat", boost_cat, 1 / 11, leaves=0, depth=10),
         boosting_case("boost-small", small, 0.0, tolerance=None),
+        Case("svc-20k-c1", svc_20k, "svc", 1e-6),
+        Case("svc-20k-c100", svc_20k, "svc", 1e-6, C=100.0),
+        Case("svc-50k", svc_50k, "svc", 1e-6),
+        Case("svc-digits", svc_digits, "svc", 1e-6, C=5.0),
+        Case("svc-digits-10", svc_digits_10, "svc", 1e-6, C=5.0),
+        Case("svc-1k", svc_1k, "svc", 1e-6),
+        Case("svr-20k", svr_20k, "svr", 1e-6, C=10.0),
+        Case("linsvc", linsvc, "linsvc", 1e-4),
+        Case("linsvc-hinge", linsvc, "linsvc", 1e-4, loss="hinge"),
+        Case("linsvc-csr", linsvc_csr, "linsvc", 1e-4),
     ]
 }

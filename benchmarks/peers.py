@@ -80,6 +80,13 @@ def peers(case):
             quantised = partial(lightgbm, use_quantized_grad=True)
             yield Contestant("quantised LightGBM", "lightgbm", quantised, None)
         yield Contestant("HistGradientBoosting", "scikit-learn", hist_gradient_boosting, None)
+    elif family in ("svc", "svr"):
+        yield Contestant("LIBSVM", "scikit-learn", libsvm)
+        yield Contestant("oneDAL", "scikit-learn-intelex", onedal_svm)
+    elif family == "linsvc":
+        if case.loss == "squared_hinge":
+            yield Contestant("liblinear primal", "scikit-learn", partial(liblinear, dual=False))
+        yield Contestant("liblinear dual", "scikit-learn", partial(liblinear, dual=True))
     else:
         for solver in solvers(family):
             build = partial(poisson if family == "poisson" else logistic, solver=solver)
@@ -124,6 +131,18 @@ def ours(case, n_rows, **parameters):
         from calclearn.ensemble import NewtonBoostingClassifier
 
         return NewtonBoostingClassifier(max_bin=256, **growth(case))  # 255 of values, one of missing ones
+    if case.family == "svc":
+        from calclearn.svm import SVC
+
+        return SVC(C=case.C, **parameters)
+    if case.family == "svr":
+        from calclearn.svm import SVR
+
+        return SVR(C=case.C, **parameters)
+    if case.family == "linsvc":
+        from calclearn.svm import LinearSVC
+
+        return LinearSVC(C=case.C, loss=case.loss, max_iter=MOST, **parameters)
     from calclearn.linear_model import LogisticRegression
 
     return LogisticRegression(
@@ -196,6 +215,26 @@ def onedal(case, n_rows, **parameters):
     return linear_model.LogisticRegression(
         C=case.C, fit_intercept=case.fit_intercept, max_iter=10_000, **parameters
     )
+
+
+def libsvm(case, n_rows, **parameters):
+    from sklearn.svm import SVC, SVR
+
+    return (SVR if case.family == "svr" else SVC)(C=case.C, **parameters)
+
+
+def onedal_svm(case, n_rows, **parameters):
+    import daal4py
+    from sklearnex.svm import SVC, SVR
+
+    daal4py.daalinit(THREADS)
+    return (SVR if case.family == "svr" else SVC)(C=case.C, **parameters)
+
+
+def liblinear(case, n_rows, **parameters):
+    from sklearn.svm import LinearSVC
+
+    return LinearSVC(C=case.C, loss=case.loss, max_iter=MOST, random_state=0, **parameters)
 
 
 def skglm(case, n_rows, **parameters):

@@ -55,6 +55,24 @@ PREDICT = {"1M rows": (0.6, 0.3), "one row": (0.5, None)}  # to XGBoost
 TREES_MEMORY = (1.2, 0.8)  # of boost-1m, to LightGBM
 FIRST_TREES = {"cached": (0.5, 0.2), "cold": (12.0, 6.0)}  # seconds, as FIRST_FIT
 
+# Support vector machines.
+LIBSVM, ONEDAL, LIBLINEAR = ("LIBSVM",), ("oneDAL",), ("liblinear",)
+MACHINES = {
+    "svc-20k-c1": (["svc-20k-c1"], [(LIBSVM, 0.15, 0.07), (ONEDAL, 0.5, 0.25)]),
+    "svc-20k-c100": (["svc-20k-c100"], [(LIBSVM, 0.15, 0.06), (ONEDAL, 0.6, 0.3)]),
+    "svc-50k": (["svc-50k"], [(ONEDAL, 0.9, 0.45)]),
+    "svc-digits": (["svc-digits"], [(LIBSVM, 0.25, 0.1), (ONEDAL, 1.0, 0.5)]),
+    "svc-digits × 10": (["svc-digits-10"], [(LIBSVM, 0.25, 0.1), (ONEDAL, 1.0, 0.5)]),
+    "SVC, 1k × 20": (["svc-1k"], [(LIBSVM, 1.0, 0.4)]),
+    "svr-20k": (["svr-20k"], [(LIBSVM, 0.2, 0.1), (ONEDAL, 0.8, 0.4)]),
+    "linsvc, squared hinge": (["linsvc"], [(LIBLINEAR, 0.4, 0.15)]),
+    "linsvc, hinge": (["linsvc-hinge"], [(LIBLINEAR, 0.3, 0.05)]),
+    "linsvc-csr": (["linsvc-csr"], [(LIBLINEAR, 1.0, 0.5)]),
+}
+PREDICT_MACHINE = {"5k rows": (1.0, 0.5)}  # to oneDAL
+MACHINE_MEMORY = (1.5, 1.0)  # of svc-20k-c1, to LIBSVM
+FIRST_MACHINE = {"cached": (0.4, 0.2), "cold": (10.0, 5.0)}  # seconds, as FIRST_FIT
+
 # The spine.  Where the linear family promises more of the same ratio, that stands above alone.
 SPINE = {"ols-tall": (["ols-tall"], [(SKLEARN, 0.15, 0.06), (("oneDAL",), 1.0, 0.5)])}
 LOSS_KERNEL = (0.6, 0.45)  # ratio to scikit-learn's compiled loss
@@ -159,6 +177,18 @@ def boosting(results):
     yield from first_fits(results, "boost-first-fit", FIRST_TREES)
 
 
+def machines(results):
+    yield from promised(results, MACHINES)
+    for what, (must, aim) in PREDICT_MACHINE.items():
+        row = results.get("svc-predict", {}).get(what, {})
+        value = row[OURS] / row["oneDAL"] if "oneDAL" in row else None
+        yield f"predict {what}, svc-20k-c1", "oneDAL", value, must, aim
+    fits = results["cases"].get("svc-20k-c1", {}).get("fits", {})
+    value, name = ratio(fits, LIBSVM, "peak_mib")
+    yield "peak memory of svc-20k-c1 beyond X", name, value, *MACHINE_MEMORY
+    yield from first_fits(results, "svc-first-fit", FIRST_MACHINE)
+
+
 def first_fits(results, extra, promises):
     for key, rows in results.get(extra, {}).items():
         for kind, (must, aim) in promises.items():
@@ -187,7 +217,8 @@ def summary(results):
     return (
         f"{heading(results)}\n\n## Linear models\n\nOurs ÷ the peer.\n\n"
         f"{promises_table(linear(results), 'ratio')}\n\n## Boosting\n\n"
-        f"{promises_table(boosting(results), 'ours ÷ peer, or seconds')}\n\n## The spine\n\n"
+        f"{promises_table(boosting(results), 'ours ÷ peer, or seconds')}\n\n## Support vector machines\n\n"
+        f"{promises_table(machines(results), 'ours ÷ peer, or seconds')}\n\n## The spine\n\n"
         f"{promises_table(spine(results), 'ours ÷ peer, or seconds')}\n"
     )
 
@@ -201,13 +232,14 @@ def section(results, key):
     if key == "import":
         rows = [(name, number(seconds)) for name, seconds in results[key].items()]
         return f"## {key}\n\n{table(['', 'seconds'], rows)}\n"
-    if key == "boost-predict":
+    if key in ("boost-predict", "svc-predict"):
+        what = {"boost-predict": "100 trees", "svc-predict": "svc-20k-c1"}[key]
         rows = [
-            (what, name, number(seconds), number(row[OURS] / seconds))
-            for what, row in results[key].items()
+            (rows_predicted, name, number(seconds), number(row[OURS] / seconds))
+            for rows_predicted, row in results[key].items()
             for name, seconds in row.items()
         ]
-        return f"## {key}\n\n{table(['100 trees', '', 'seconds', 'ours ÷ it'], rows)}\n"
+        return f"## {key}\n\n{table([what, '', 'seconds', 'ours ÷ it'], rows)}\n"
     kinds = ["cold", "cached", "numba", "second"]
     rows = [
         (case, name, *(number(row[kind]) for kind in kinds))
@@ -273,7 +305,10 @@ def heading(results):
 
 def page(results):
     """Return docs/benchmarks.md."""
-    extras = ("loss-kernel", "import", "first-fit", "boost-predict", "boost-first-fit")
+    extras = (
+        *("loss-kernel", "import", "first-fit"),
+        *("boost-predict", "boost-first-fit", "svc-predict", "svc-first-fit"),
+    )
     keys = [*results["cases"], *(key for key in extras if key in results)]
     return "\n".join(
         [

@@ -274,6 +274,19 @@ def predictions(options):
     return rows
 
 
+def machine_predictions(options):
+    """Return the seconds of `predict` for 5000 rows, by the machines of svc-20k-c1."""
+    case, models, rows = CASES["svc-20k-c1"], {}, {}
+    X, y = case.make(options.scale)
+    for contestant in contestants(case):
+        wanted = contestant.name == OURS or re.search(options.peers, contestant.name)
+        if wanted and not contestant.missing(case):
+            models[contestant.name] = contestant.fit(case, X, y)
+    calls = {name: partial(model.predict, X[:5000]) for name, model in models.items()}
+    rows["5k rows"] = {name: median(s) for name, s in interleave(calls, options.repeats).items()}
+    return rows
+
+
 def first_fits(options, keys=FIRST_FITS):
     rows = {}
     for case in map(CASES.get, keys):
@@ -288,6 +301,8 @@ EXTRAS = {
     "first-fit": first_fits,
     "boost-predict": predictions,
     "boost-first-fit": partial(first_fits, keys=("boost-small",)),
+    "svc-predict": machine_predictions,
+    "svc-first-fit": partial(first_fits, keys=("svc-1k",)),
 }
 
 

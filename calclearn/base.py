@@ -10,14 +10,14 @@ import warnings
 from numbers import Integral, Real
 
 import numpy as np
-from scipy.sparse import issparse
+from scipy.sparse import csr_matrix, issparse
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import assert_all_finite
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from ._runtime.threads import chunks, run, thread_count
 from .losses import Loss, get_loss
@@ -30,6 +30,7 @@ __all__ = [
     "Interval",
     "LossParameters",
     "Real",
+    "SparseCoefMixin",
     "StrOptions",
     "check_weights",
     "classes_and_codes",
@@ -319,3 +320,32 @@ def check_weights(sample_weight, X, *, dtype=np.float64):
     if not weight.sum() > 0:
         raise ValueError("sample_weight: all weights are zero, at least one must be positive")
     return weight
+
+
+class SparseCoefMixin:
+    """``sparsify`` and ``densify``, as scikit-learn's linear models have them."""
+
+    def densify(self):
+        """Make ``coef_`` a dense array, as it is after ``fit``.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+        """
+        check_is_fitted(self)
+        if issparse(self.coef_):
+            self.coef_ = self.coef_.toarray()
+        return self
+
+    def sparsify(self):
+        """Make ``coef_`` a sparse CSR matrix: smaller where most coefficients are zero.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+        """
+        check_is_fitted(self)
+        self.coef_ = csr_matrix(self.coef_)
+        return self

@@ -11,10 +11,10 @@ from .._objectives.design import Design
 from .._objectives.epochs import run_epochs
 from .._objectives.linear import LinearObjective
 from .._objectives.sag import squared_norms
+from .._objectives.solving import certify
 from ..losses import SquaredError
 from ..optimize import Optimality, descend
 from ..optimize.rules import GradientDescent, Momentum
-from ._common import certify
 
 EIGEN_COLUMNS = 2000  # beyond, only the largest curvature is computed
 

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._objectives.design import Design
 from .._objectives.linear import LinearObjective
+from .._objectives.solving import certify, minimise
 from ..base import (
     CalculusEstimator,
     Integral,
@@ -27,8 +28,8 @@ from ..base import (
 )
 from ..losses import Loss, get_loss, pointwise
 from ..optimize._stopping import KINK, NO_DECREASE, ROUNDING
-from ._common import certify, minimise, warn_if_separated
 from ._inference import InferenceMixin
+from ._separation import warn_if_separated
 
 SMOOTH_SOLVERS = ("newton-cholesky", "newton-cg", "lbfgs")
 DISTANCES = np.r_[0.0, np.geomspace(1e-3, 1e3, 13)]  # from a target, at which to look for curvature

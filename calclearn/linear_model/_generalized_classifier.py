@@ -11,13 +11,14 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .._objectives.design import Design
+from .._objectives.solving import certify
 from ..base import StrOptions, classes_and_codes, drop_weightless, fitting, thread_count, validate
 from ..losses import Loss, MultinomialLogLoss, get_loss, pointwise
 from ..optimize import Optimality
-from ._common import certify, warn_if_separated
 from ._generalized import GeneralizedLinearModel, check_offset, with_offset
 from ._inference import ClassifierInferenceMixin
 from ._logistic_problem import check_classes, row_weights
+from ._separation import warn_if_separated
 
 LABELS = {"unit": (0.0, 1.0), "sign": (-1.0, 1.0), "real": (-1.0, 1.0)}  # of the two classes, by domain
 FAR = 1e3  # where the link of a probability must have left one half behind

@@ -11,11 +11,13 @@ from sklearn.utils._param_validation import Hidden
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted
 
+from .._objectives.solving import certify, minimise
 from ..base import (
     CalculusEstimator,
     Integral,
     Interval,
     Real,
+    SparseCoefMixin,
     StrOptions,
     classes_and_codes,
     fitting,
@@ -23,7 +25,6 @@ from ..base import (
     validate,
 )
 from ..losses import get_loss
-from ._common import SparseCoefMixin, certify, minimise, warn_if_separated
 from ._inference import ClassifierInferenceMixin
 from ._logistic_problem import (
     SOLVERS,
@@ -34,6 +35,7 @@ from ._logistic_problem import (
     check_solver,
     row_weights,
 )
+from ._separation import warn_if_separated
 
 
 class LogisticRegression(ClassifierMixin, SparseCoefMixin, ClassifierInferenceMixin, CalculusEstimator):

@@ -24,9 +24,9 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_method_params, _deprecate_positional_args
 
 from .._objectives.reduction import FewerColumns
+from .._objectives.solving import certify, minimise, reduction_for
 from ..base import Integral, Interval, StrOptions, classes_and_codes, fitting, thread_count, validate
 from ..optimize import Optimality, Solution
-from ._common import certify, minimise, reduction_for
 from ._logistic import LogisticRegression
 from ._logistic_problem import (
     LogisticProblem,

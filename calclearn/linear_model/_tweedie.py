@@ -10,6 +10,7 @@ from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted
 
 from .._objectives.linear import LinearObjective
+from .._objectives.solving import certify, minimise
 from ..base import (
     CalculusEstimator,
     Integral,
@@ -23,7 +24,6 @@ from ..base import (
     validate,
 )
 from ..losses import Gamma, Loss, Poisson, SquaredError, Tweedie, TweedieIdentity
-from ._common import certify, minimise
 from ._inference import InferenceMixin
 
 

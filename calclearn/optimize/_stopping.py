@@ -25,13 +25,15 @@ CALLBACK = "stopped by the callback"
 DIRECT = "solved directly"
 KINK = "at a kink"
 GAP = "duality gap within tol"
+KKT = "optimality conditions within tol"
+VIOLATED = "violation stalled"
 VERTEX = "at a vertex"
 FAILED = "linear programme failed"
 
 ALL_ROUNDS = "all rounds done"
 STOPPED_EARLY = "stopped early"
 
-CONVERGED = frozenset({GRADIENT, ROUNDING, STALLED, STEP, DIRECT, GAP, VERTEX})
+CONVERGED = frozenset({GRADIENT, ROUNDING, STALLED, STEP, DIRECT, GAP, KKT, VERTEX})
 SENTENCES = {
     ALL_ROUNDS: "As many rounds of boosting as were asked for are done; more could lower the training loss.",
     STOPPED_EARLY: "The score of the evaluation set had not become better for early_stopping_rounds rounds.",
@@ -52,6 +54,9 @@ SENTENCES = {
     KINK: "The loss has kinks and no curvature: gradients do not tell how far the minimum is, "
     "and no step along them lowers the objective further.",
     GAP: "The duality gap, and with it the distance to the minimum, is within tol.",
+    KKT: "No pair of multipliers violates the optimality conditions by more than tol.",
+    VIOLATED: "The largest violation of the optimality conditions is above tol, and has long not become "
+    "less: tol is below what rounding allows, or the Gram matrix is not positive semidefinite.",
     VERTEX: "The linear programme was solved: its solution is a vertex, exact but for rounding.",
     FAILED: "The linear programme was not solved; the solver's message says why.",
     DIRECT: "A factorisation solved the problem; nothing was iterated.",

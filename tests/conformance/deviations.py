@@ -7,6 +7,8 @@ that the user would accept.
 """
 
 PRIVATE: dict[str, str] = {
+    "test_svm::test_tweak_params": "sets the private _dual_coef_, which scikit-learn's predictions go by",
+    "test_svm::test_svc_raises_error_internal_representation": "breaks the private _n_support",
     "test_coordinate_descent::test_lassoCV_does_not_set_precompute": "replaces a class in a private module",
     "test_logistic::test_logistic_cv_multinomial_score[neg_log_loss-multiclass_agg_list3]": "asserts that "
     "the private _log_reg_scoring_path, which is scikit-learn's, stops at the same iterate to six decimals",
@@ -35,6 +37,15 @@ NO_TOL = "asserts that gains below tol end the rounds; early stopping here has n
 POOLED = "asserts an error for more categories than bins; here the rarest of them share a bin"
 
 OTHER: dict[str, str] = {
+    "test_svm::test_svr_errors": "asserts that a callable whose values have the wrong shape is found out in "
+    "predict; here fit refuses it",
+    "test_svm::test_linear_svm_convergence_warnings": "asserts that two iterations are too few; for Newton's "
+    "method they are enough",
+    **{
+        f"test_sparse::test_sparse_oneclasssvm[{kind}-linear-X_train2-None-X_test2]": "compares multipliers "
+        "that are not unique: four free ones of rows with two columns; decisions agree"
+        for kind in ("csr_matrix", "csr_array", "lil_matrix", "lil_array")
+    },
     "test_coordinate_descent::test_lasso_dual_gap": "compares digits of the gap's rounding: 1e-15 and 2e-15",
     "test_coordinate_descent::test_warm_start": "asserts that twice five sweeps are ten; here Newton's steps "
     "lie between sweeps, and the second fit begins with other ones",

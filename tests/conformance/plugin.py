@@ -1,8 +1,8 @@
 """A pytest plugin that puts our classes in the place of scikit-learn's, for scikit-learn's own tests.
 
-Loaded by ``-p`` before anything is collected, it rebinds each public name of `sklearn.linear_model` that
-`calclearn.linear_model` has too, and in `sklearn.ensemble` the two of histogram-based boosting, to ours by
-their parameters' names (adapter.py).  Test modules that say ``from sklearn.linear_model import Ridge``
+Loaded by ``-p`` before anything is collected, it rebinds each public name of `sklearn.linear_model` and
+`sklearn.svm` that our modules have too, and in `sklearn.ensemble` the two of histogram-based boosting, to
+ours by their parameters' names (adapter.py).  Modules that say ``from sklearn.linear_model import Ridge``
 afterwards get ours, and so do the parametrisations evaluated at their import.  Private modules, such as
 `sklearn.linear_model._ridge`, stay what they are.
 
@@ -18,10 +18,12 @@ from pathlib import Path
 import pytest
 import sklearn.ensemble
 import sklearn.linear_model
+import sklearn.svm
 from sklearn._loss import HalfGammaLoss, HalfPoissonLoss, HalfTweedieLoss
 from sklearn._loss.loss import HalfTweedieLossIdentity
 
 import calclearn.linear_model
+import calclearn.svm
 from calclearn.base import CalculusEstimator
 
 from . import adapter
@@ -64,12 +66,13 @@ def _watch(base):
 def rebind():
     """Put ours in the place of theirs; returns what was put, by name."""
     ours = {}
-    for name in sorted(set(calclearn.linear_model.__all__) & set(sklearn.linear_model.__all__)):
-        public = getattr(calclearn.linear_model, name)
-        if inspect.isclass(public):
-            assert issubclass(public, CalculusEstimator), f"{name} is not counted"
-        ours[name] = public if inspect.isclass(public) else _counted(public)
-        setattr(sklearn.linear_model, name, ours[name])
+    for module, theirs in ((calclearn.linear_model, sklearn.linear_model), (calclearn.svm, sklearn.svm)):
+        for name in sorted(set(module.__all__) & set(theirs.__all__)):
+            public = getattr(module, name)
+            if inspect.isclass(public):
+                assert issubclass(public, CalculusEstimator), f"{name} is not counted"
+            ours[name] = public if inspect.isclass(public) else _counted(public)
+            setattr(theirs, name, ours[name])
     for name in ("HistGradientBoostingClassifier", "HistGradientBoostingRegressor"):
         ours[name] = getattr(adapter, name)
         setattr(sklearn.ensemble, name, ours[name])

@@ -9,7 +9,7 @@ from calclearn._objectives import proximal
 from calclearn._objectives.duality import primal_dual
 from calclearn._objectives.linear import LinearObjective
 from calclearn._objectives.proximal import ProximalNewton, smallest_subgradient
-from calclearn.linear_model._common import certify, minimise
+from calclearn._objectives.solving import certify, minimise
 from calclearn.losses import LogLoss, MultinomialLogLoss, SquaredError, get_loss, loss
 from calclearn.losses._contract import REGISTRY
 from calclearn.optimize._stopping import CALLBACK, GRADIENT, ITERATIONS

@@ -5,10 +5,11 @@ import pytest
 from numpy.testing import assert_allclose
 from sklearn.exceptions import ConvergenceWarning
 
+from calclearn._objectives import solving
 from calclearn._objectives.design import Design
 from calclearn._objectives.linear import LinearObjective
 from calclearn._objectives.reduction import Whitened
-from calclearn.linear_model import LogisticRegression, PoissonRegressor, _common
+from calclearn.linear_model import LogisticRegression, PoissonRegressor
 from calclearn.losses import get_loss, pointwise
 from calclearn.optimize import LBFGS
 
@@ -79,13 +80,13 @@ def test_a_sample_of_rows_may_be_odd_and_the_optimum_is_found_all_the_same(C, or
         rows = np.lexsort((X[:, 0], y))
         X, y = X[rows], y[rows]
     used = []
-    whitened = _common._whitened
+    whitened = solving._whitened
 
     def noted(*args):
         used.append(whitened(*args))
         return used[-1]
 
-    monkeypatch.setattr(_common, "_whitened", noted)
+    monkeypatch.setattr(solving, "_whitened", noted)
     model = LogisticRegression(C=C, tol=1e-6, max_iter=1000).fit(X, y)
     exact = LogisticRegression(C=C, tol=1e-10, solver="newton-cholesky").fit(X, y)
     assert used

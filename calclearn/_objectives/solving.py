@@ -1,27 +1,23 @@
-"""What the linear estimators share: solvers by shape, the certificate, and sparse coefficients."""
+"""How a linear objective is minimised: the solver by its shape; and the certificate of where that ended."""
 
 import dataclasses
-import warnings
 from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 import scipy.linalg
 import scipy.sparse.linalg
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.validation import check_is_fitted
 
-from .._objectives.dual_logistic import run_dual_logistic
-from .._objectives.duality import primal_dual
-from .._objectives.linear import LinearObjective
-from .._objectives.proximal import ProximalNewton, smallest_subgradient
-from .._objectives.reduction import Centred, Equilibrated, FewerColumns, Whitened, fewer_rows
-from .._objectives.sag import run_sag
-from .._objectives.separation import separated
 from .._runtime.threads import blas_threads
 from ..optimize import LBFGS, Newton, NewtonCG, Optimality
 from ..optimize._optimality import max_norm
 from ..optimize._stopping import CALLBACK, GRADIENT
+from .dual_logistic import run_dual_logistic
+from .duality import primal_dual
+from .linear import LinearObjective
+from .proximal import ProximalNewton, smallest_subgradient
+from .reduction import Centred, Equilibrated, FewerColumns, Whitened, fewer_rows
+from .sag import run_sag
 
 NEWTON_COLUMNS = 1200  # beyond, a Hessian costs more than the gradients it saves
 CURVATURE_SIZE = 2500  # beyond, the smallest eigenvalue is found by Lanczos' iteration
@@ -281,23 +277,6 @@ def _strong_convexity_bound(objective, x, value, gradient, strength):
     return excess + float(gradient @ gradient) / (2.0 * strength)
 
 
-def warn_if_separated(estimator, objective, x, *, stacklevel=5) -> bool:
-    """A ConvergenceWarning where the loss falls without end, because the data are separable.
-
-    To be called by ``fit`` itself; true where it warned, and a warning of no convergence would say less.
-    """
-    if not separated(objective, x):
-        return False
-    warnings.warn(
-        f"{type(estimator).__name__}: separation. Some direction of the coefficients moves every row to the "
-        "side on which its loss falls, so the loss falls without end and has no minimum: the coefficients "
-        "tell where the solver stopped, and would grow for ever. A penalty gives the problem a solution.",
-        ConvergenceWarning,
-        stacklevel=stacklevel,
-    )
-    return True
-
-
 def _certify_kinked(objective, solution, x, gradient, scale):
     """With an L1 penalty or bounds: the duality gap, for a convex loss, and the smallest subgradient."""
     value, dual = primal_dual(objective, x)
@@ -342,32 +321,3 @@ def _smallest_curvature(objective, x):
             product, k=1, which="SA", v0=np.ones(objective.size), return_eigenvectors=False
         )[0]
     return {"smallest_curvature": float(smallest)}
-
-
-class SparseCoefMixin:
-    """``sparsify`` and ``densify``, as scikit-learn's linear models have them."""
-
-    def densify(self):
-        """Make ``coef_`` a dense array, as it is after ``fit``.
-
-        Returns
-        -------
-        self : object
-            The fitted estimator.
-        """
-        check_is_fitted(self)
-        if scipy.sparse.issparse(self.coef_):
-            self.coef_ = self.coef_.toarray()
-        return self
-
-    def sparsify(self):
-        """Make ``coef_`` a sparse CSR matrix: smaller where most coefficients are zero.
-
-        Returns
-        -------
-        self : object
-            The fitted estimator.
-        """
-        check_is_fitted(self)
-        self.coef_ = scipy.sparse.csr_matrix(self.coef_)
-        return self
