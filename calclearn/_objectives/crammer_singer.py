@@ -11,7 +11,7 @@ found by a sort: a number :math:`\beta` with
 
 Crammer and Singer (2001), *On the algorithmic implementation of multiclass kernel-based vector machines*;
 Keerthi, Sundararajan, Chang, Hsieh and Lin (2008), *A sequential dual method for large scale multi-class
-linear SVMs*.  Derivation: docs/derivations/svm.md, (17).
+linear SVMs*.  Derivation: docs/derivations/svm.md, (18).
 """
 
 import numpy as np

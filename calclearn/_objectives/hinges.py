@@ -13,8 +13,8 @@ A classifier has one hinge a row, s = y and c = -1; the tube of a regression has
         - \sum_{ki} c_{ki} \alpha_{ki} \Bigl[ - \sum_{ki} \tfrac{\alpha_{ki}^2}{4 C_i} \Bigr],
     \qquad 0 \le \alpha_{ki} \; [\le C_i],
 
-the square for squared hinges, the upper bound for plain ones.  Derivation: docs/derivations/svm.md, (12) and
-(13).
+the square for squared hinges, the upper bound for plain ones.  Derivation: docs/derivations/svm.md, (13) and
+(14).
 """
 
 from typing import Any, NamedTuple

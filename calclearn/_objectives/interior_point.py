@@ -12,7 +12,7 @@ of as many unknowns as there are columns: one weighted Gram matrix an iteration,
 
 Mehrotra (1992), *On the implementation of a primal-dual interior point method*; Fine and Scheinberg (2001),
 *Efficient SVM training using low-rank kernel representations*.  Derivation:
-docs/derivations/svm.md, (14) to (16).
+docs/derivations/svm.md, (15) to (17).
 """
 
 import numpy as np
