@@ -22,7 +22,7 @@ class GramRows:
     n_bytes : int
         Of memory.
     at_once : int
-        How many rows may be asked for together, where there is room: see `most`.
+        How many rows may be asked for together, where there is room: see `most`.  So few are all there.
     n_threads : int
     """
 
@@ -43,7 +43,10 @@ class GramRows:
     def of(self, rows):
         """The same for some of the rows alone; nothing of them is kept yet, and here nothing any more."""
         self.values = np.empty((0, len(self.source)), self.dtype)
-        return GramRows(self.source.of(rows), self.dtype, *self._room, self.n_threads)
+        source = self.source.of(rows)
+        if len(rows) <= self._room[1]:
+            return WholeGram.of_source(source)
+        return GramRows(source, self.dtype, *self._room, self.n_threads)
 
     def fetch(self, rows):
         """Where in `values` some rows are, made if they were not there; one may be asked for twice."""

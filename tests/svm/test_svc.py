@@ -24,7 +24,7 @@ GRAMS = [
 
 
 def table(n=300, p=6, seed=0, **options):
-    return make_classification(n, p, n_informative=p - 2, flip_y=0.1, random_state=seed, **options)
+    return make_classification(n, p, n_informative=p - 2, random_state=seed, **{"flip_y": 0.1} | options)
 
 
 def dual_of(model, X, y):
@@ -97,15 +97,17 @@ def test_any_dual_of_the_form_is_solved(seed):
     assert (found.beta <= upper).all()
 
 
-@pytest.mark.parametrize("C", [1.0, 30.0])
-def test_many_rows_are_solved_set_by_set(C):
+@pytest.mark.parametrize("cache_size", [1e-3, 4, 200])
+@pytest.mark.parametrize(("C", "flip"), [(1.0, 0.1), (30.0, 0.1), (1.0, 0.0)])
+def test_many_rows_are_solved_set_by_set(C, flip, cache_size):
     """More rows than a set holds, in a cache that holds few, with Gram values in float32."""
-    X, y = table(2500, 10)
+    X, y = table(2500, 10, flip_y=flip)
     options = {"C": C, "tol": 1e-4}
-    ours, theirs = SVC(**options, cache_size=4).fit(X, y), sklearn.svm.SVC(**options).fit(X, y)
+    ours, theirs = SVC(**options, cache_size=cache_size).fit(X, y), sklearn.svm.SVC(**options).fit(X, y)
     assert_allclose(ours.optimality_.dual_objective, dual_of(theirs, X, y), rtol=1e-6)
     assert ours.optimality_.kkt_violation <= 1e-4
-    assert_array_equal(ours.fit(X, y).dual_coef_, SVC(**options, cache_size=4, n_jobs=1).fit(X, y).dual_coef_)
+    one = SVC(**options, cache_size=cache_size, n_jobs=1).fit(X, y)
+    assert_array_equal(ours.fit(X, y).dual_coef_, one.dual_coef_)
 
 
 def test_columns_far_from_zero_are_no_harder():
