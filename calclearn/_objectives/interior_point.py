@@ -15,6 +15,8 @@ Mehrotra (1992), *On the implementation of a primal-dual interior point method*;
 docs/derivations/svm.md, (15) to (17).
 """
 
+from typing import Any
+
 import numpy as np
 import scipy.linalg
 
@@ -48,7 +50,8 @@ def run_interior_point(problem: Hinges, *, tol, max_iter, progress=None) -> Part
     g = sign * problem.times(w) + shift
     away = max(1.0, float(np.abs(g).mean()))  # both prices may be larger by the same: all products alike
     low, high = np.maximum(g, 0.0) + away, np.maximum(-g, 0.0) + away
-    best, since, n_iter, reason = None, 0, 0, None
+    best: Any = None
+    since, n_iter, reason = 0, 0, None
     while True:
         f = problem.times(w)
         g = sign * f + shift
