@@ -341,7 +341,7 @@ CASES = {
         Case("small-lasso", small_regression, "lasso", None, alpha=1.0),
         boosting_case("boost-1m", boost_1m, 1 / 11, parts=11),
         boosting_case("boost-1m-255", boost_1m, 1 / 11, leaves=255),
-        boosting_case("boost-1m-depth6", boost_1m, 1 / 11, leaves=0, depth=6),
+        boosting_case("boost-1m-depth6", boost_1m, 1 / 11, leaves=0, depth=6, parts=11),
         boosting_case("boost-100k", boost_100k, 1 / 2),
         boosting_case("boost-100k-frame", boost_100k, 1 / 2, form="frame"),
         boosting_case("boost-wide", boost_wide, 1 / 6),
