@@ -95,7 +95,8 @@ def solve(dual, source, *, tol, max_steps, cache_bytes, n_threads):
         if not np.isfinite(raw).all():
             return Solved(beta, raw, np.nan, n_steps, NOT_FINITE)
         value = dual.value(beta, raw)
-        if violation <= tol or value < lowest:  # sums of pairs lower it, and the violation only in the end
+        far = best is None or best.violation > tol
+        if violation <= tol or (far and value < lowest):  # pairs lower it, and the violation only in the end
             best, lowest, fruitless = Solved(beta.copy(), raw, violation, n_steps, KKT), value, 0
         else:
             fruitless += 1
@@ -155,12 +156,12 @@ def _sets(dual, rows, beta, raw, tol, limit):
         group, lower, upper = dual.group[chosen], dual.lower[chosen], dual.upper[chosen]
         of_set = dual._replace(lower=lower, upper=upper, group=group)
         goal = tol if whole else max(0.5 * tol, SHARE * of_set.violation(moved, slope))
-        box, before_steps = (lower, upper, group, dual.n_groups), slope.copy()
+        box, slope_before = (lower, upper, group, dual.n_groups), slope.copy()
         steps = solve_pairs(
             rows.among(slots, at), moved, slope, *box, goal, int(min(CALL, limit - n_steps)), work
         )
         changes = moved - beta[chosen]
-        gain = -0.5 * float(changes @ (before_steps + slope))
+        gain = -0.5 * float(changes @ (slope_before + slope))
         value += gain
         since = 0 if gain > NOTHING * value else since
         rows.add(slots, changes, raw)
