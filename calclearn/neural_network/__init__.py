@@ -2,5 +2,6 @@
 
 from ._activations import Activation, activation, get_activation
 from ._classifier import MLPClassifier
+from ._regressor import MLPRegressor
 
-__all__ = ["Activation", "MLPClassifier", "activation", "get_activation"]
+__all__ = ["Activation", "MLPClassifier", "MLPRegressor", "activation", "get_activation"]

@@ -14,7 +14,6 @@ from sklearn.utils.multiclass import (
     type_of_target,
     unique_labels,
 )
-from sklearn.utils.validation import check_is_fitted
 
 from ..base import Interval, Real, StrOptions, fitting, validate
 from ..losses import LogLoss, Loss, MultinomialLogLoss, get_loss, pointwise
@@ -370,6 +369,3 @@ def _classes(y):
     if "multioutput" in kind:
         raise ValueError("Multioutput target data is not supported: give one label a row, or an indicator of them")
     return np.unique(y), False
-
-
-__all__ = ["MLPClassifier", "check_is_fitted"]

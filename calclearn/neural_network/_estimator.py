@@ -1,5 +1,6 @@
 """What the classifier and the regressor share: how a network is stated, trained and asked."""
 
+import dataclasses
 import warnings
 from typing import ClassVar
 
@@ -99,6 +100,11 @@ class MultilayerPerceptron(StochasticTraining, LossParameters, CalculusEstimator
             norm="batch" if self.batch_norm else "layer" if self.layer_norm else "",
             residual=bool(self.residual),
         )
+
+    def _network_of_weights(self) -> Network:
+        """What has been fitted, whatever sizes the parameters ask for by now."""
+        units = [np.shape(self.coefs_[0])[0], *(np.shape(weights)[1] for weights in self.coefs_)]
+        return dataclasses.replace(self._network(units[0]), units=tuple(units))
 
     def _rule(self) -> UpdateRule:
         """The update rule; one that is handed in keeps its own learning rate."""
@@ -276,7 +282,7 @@ class MultilayerPerceptron(StochasticTraining, LossParameters, CalculusEstimator
         """Raw predictions of shape (n_samples, n_outputs)."""
         check_is_fitted(self)
         X = validate(self, X, reset=False)
-        network = self._network(X.shape[1])
+        network = self._network_of_weights()
         dtype = np.result_type(X.dtype, self.coefs_[0].dtype)
         parameters, memory = self._pack(network, dtype)
         size = min(X.shape[0], block_rows(network))
