@@ -35,8 +35,8 @@ class CoordinateDescent(Minimiser):
 
     Notes
     -----
-    Each step asks for a value and a whole gradient, so a sweep costs p of them: this is for few parameters, or
-    for parameters that hardly depend on one another.  Linear models with kinks have coordinate descents of
+    Each step asks for a value and a whole gradient, so a sweep costs p of them: this is for few parameters,
+    or for parameters that hardly depend on one another.  Linear models with kinks have coordinate descents of
     their own, where a step costs one column.
 
     Source: Nutini et al. (2015), *Coordinate descent converges faster with the Gauss-Southwell rule than
@@ -117,7 +117,7 @@ def _promise(gradient, curvature):
 
 @np.errstate(over="ignore", invalid="ignore")
 def _along(objective, watch, point, j, curvature):
-    """The point after a step along coordinate `j`, whose curvature is learnt; `point` itself if none leads down."""
+    """The point after a step along coordinate `j`, or `point` itself if none leads down; learns the curvature."""
     x, value, gradient = point
     slope = gradient[j]
     known = not np.isnan(curvature[j])
@@ -136,9 +136,8 @@ def _along(objective, watch, point, j, curvature):
         rounded = abs(value - ahead[1]) <= floor and abs(ahead[2][j]) < abs(slope)
         if np.isfinite(ahead[1]) and np.isfinite(ahead[2]).all():
             bend = change / step  # (27)
-            curvature[j] = (
-                bend if bend > 0.0 else 0.25 * abs(slope / step)
-            )  # downwards: next time, go on further
+            # Where the slope bends downwards the minimum is farther away: the next step is four times as long.
+            curvature[j] = bend if bend > 0.0 else 0.25 * abs(slope / step)
             if fell or rounded:
                 return ahead
             better = -slope / curvature[j]

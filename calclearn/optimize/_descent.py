@@ -90,8 +90,8 @@ def descend(
     step_tol : float, default=0.0
         Stop when no component of a step is as large in absolute value; 0 never does.
     schedule : Schedule or str, optional
-        How the learning rate changes (:mod:`calclearn.optimize.schedules`), on a clock that counts steps; None
-        leaves it to the rule.
+        How the learning rate changes (:mod:`calclearn.optimize.schedules`), on a clock that counts steps;
+        None leaves it to the rule.
     clip_norm, clip_value : float, optional
         Gradients are shortened to this Euclidean norm, and their components cut at this size.
     weight_decay : float, default=0.0

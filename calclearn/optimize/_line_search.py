@@ -15,8 +15,8 @@ SHORTEST, LONGEST = 0.1, 0.5  # of a step that was too long, for the next trial
 class LineSearchNewton(SecondOrder):
     r"""Newton's method with dense Hessians and a line search.
 
-    The direction solves :math:`|H| d = -g`, where :math:`|H|` is the Hessian with every curvature made positive,
-    and is followed as far as the objective falls enough: the whole way first, then less.
+    The direction solves :math:`|H| d = -g`, where :math:`|H|` is the Hessian with every curvature made
+    positive, and is followed as far as the objective falls enough: the whole way first, then less.
 
     Parameters
     ----------
@@ -81,8 +81,8 @@ class _Line(NamedTuple):
 def _backtrack(objective, watch, model, line):
     """Shorten the step until the objective falls enough: ``((x, value, gradient), None)``.
 
-    Where it does not, ``(None, reason)``.  Below the rounding error of the objective the gradient alone judges,
-    as in a trust region.
+    Where it does not, ``(None, reason)``.  Below the rounding error of the objective the gradient alone
+    judges, as in a trust region.
     """
     x, value, gradient = watch.last
     noise = noise_of(objective)

@@ -54,8 +54,8 @@ class Minimiser:
         Parameters
         ----------
         fun, x0, args, **keywords
-            What SciPy hands to a method: ``jac``, ``hess``, ``hessp``, ``callback`` and the options, which are
-            the fields of this record.
+            What SciPy hands to a method: ``jac``, ``hess``, ``hessp``, ``callback`` and the options, which
+            are the fields of this record.
 
         Returns
         -------

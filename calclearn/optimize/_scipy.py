@@ -1,10 +1,10 @@
 """SciPy's convention: every update rule and every minimiser is a method of :func:`scipy.optimize.minimize`.
 
 **What is asked for.**  ``fun`` and ``jac`` (or ``jac=True``, and `fun` returns both); `Newton` and
-`LineSearchNewton` also use ``hess``, `NewtonCG` ``hessp`` or ``hess``.  Without ``jac`` the gradient comes from
-forward differences (:func:`scipy.optimize.approx_fprime`), which are right to about eight digits and cost p + 1
-values; do not ask for a smaller `tol` than they can give.  Without a Hessian, it comes from differences of
-``jac``, which must then be there.  Bounds and constraints are an error.
+`LineSearchNewton` also use ``hess``, `NewtonCG` ``hessp`` or ``hess``.  Without ``jac`` the gradient comes
+from forward differences (:func:`scipy.optimize.approx_fprime`), which are right to about eight digits and
+cost p + 1 values; do not ask for a smaller `tol` than they can give.  Without a Hessian, it comes from
+differences of ``jac``, which must then be there.  Bounds and constraints are an error.
 
 **Options.**  Of rules: the keywords of `descend`.  Of minimisers: their fields.  Of both:
 
@@ -14,8 +14,9 @@ values; do not ask for a smaller `tol` than they can give.  Without a Hessian, i
 
 SciPy's own ``tol`` is the largest component of the gradient at which to stop.
 
-**The callback** is called after each iteration, as ``callback(x)``, or as ``callback(intermediate_result=...)``
-if that is the name of its only parameter; raising ``StopIteration`` ends the minimisation.
+**The callback** is called after each iteration, as ``callback(x)``, or as
+``callback(intermediate_result=...)`` if that is the name of its only parameter; raising ``StopIteration`` ends
+the minimisation.
 
 **The result** has ``x``, ``fun``, ``jac``, ``nit``, ``nfev``, ``njev``, ``nhev`` (Hessians, or products),
 ``success``, ``status`` (0 converged, 1 at the limit of iterations, 99 stopped by the callback, 2 all else),
@@ -79,9 +80,8 @@ def _objective(method, fun, args, keywords, known):
     unknown = sorted(keywords.keys() - set(known))
     if unknown:
         others = ["disp", "maxiter", "return_path"]
-        raise ValueError(
-            f"{name} has no option {', '.join(unknown)}; the known ones are {sorted([*known, *others])}"
-        )
+        known = sorted([*known, *others])
+        raise ValueError(f"{name} has no option {', '.join(unknown)}; the known ones are {known}")
     objective = Function(fun, args, **derivatives)
     if objective.jac is None and getattr(method, "requires", ("value_gradient",))[-1] != "value_gradient":
         raise ValueError(f"{name} needs the gradient: jac is {derivatives['jac']!r}")
@@ -97,8 +97,8 @@ class Function:
         ``fun(x, *args)``, a number.
     args : tuple
     jac, hess, hessp : callable, optional
-        ``jac(x, *args)``, ``hess(x, *args)`` and ``hessp(x, v, *args)``; what is not callable is left to finite
-        differences.
+        ``jac(x, *args)``, ``hess(x, *args)`` and ``hessp(x, v, *args)``; what is not callable is left to
+        finite differences.
 
     Attributes
     ----------
@@ -136,7 +136,7 @@ class Function:
             self.nhev += 1
             return _dense(self.hess(x.copy(), *self.args), x.size)
         if self.hessp is not None:
-            H = _dense(self.hessian_product(x), x.size)
+            H = np.column_stack([self.hessian_product(x)(unit) for unit in np.eye(x.size)])
         else:
             H = approx_fprime(x, self.gradient, STEP * np.maximum(1.0, np.abs(x)))
         return 0.5 * (H + H.T)
@@ -166,13 +166,10 @@ class Function:
 
 def _dense(H, size):
     """A matrix, a sparse one or a linear operator as an array."""
-    if callable(H):
-        return np.column_stack([H(row) for row in np.eye(size)])
     if hasattr(H, "toarray"):
         return H.toarray()
-    return np.asarray(
-        H @ np.eye(size) if not isinstance(H, (np.ndarray, list, tuple)) else H, dtype=np.float64
-    )
+    dense = isinstance(H, (np.ndarray, list, tuple))
+    return np.asarray(H if dense else H @ np.eye(size), dtype=np.float64)
 
 
 class _Track:
@@ -227,7 +224,6 @@ def _result(solution, objective, track, disp):
     if track.path is not None:
         result.path = np.array(track.path)
     if disp:
-        print(
-            f"{result.message}\n  fun {result.fun:.6g}, nit {result.nit}, nfev {result.nfev}, njev {result.njev}"
-        )
+        counts = f"nit {result.nit}, nfev {result.nfev}, njev {result.njev}"
+        print(f"{result.message}\n  fun {result.fun:.6g}, {counts}")
     return result

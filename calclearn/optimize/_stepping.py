@@ -1,4 +1,4 @@
-"""A rule at work: the gradient is clipped, the rate follows its schedule, a step is taken, and averaged in."""
+"""A rule at work: the gradient is clipped, the rate follows its schedule, a step is taken, and averaged."""
 
 import numbers
 

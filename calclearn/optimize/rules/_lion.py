@@ -32,7 +32,7 @@ class Lion:
 
     Notes
     -----
-    With a constant rate the parameters end up to and fro, one step wide: let the rate fall.  Source: Chen et
+    With a constant rate the parameters end up swinging, one step wide: let the rate fall.  Source: Chen et
     al. (2023), *Symbolic discovery of optimization algorithms*.
 
     Examples

@@ -34,7 +34,8 @@ class RMSprop:
 
     Examples
     --------
-    >>> RMSprop(learning_rate=0.5, beta=0.75, epsilon=1e-300).update(1, parameter=2.0, gradient=4.0, square=0.0)
+    >>> rule = RMSprop(learning_rate=0.5, beta=0.75, epsilon=1e-300)
+    >>> rule.update(1, parameter=2.0, gradient=4.0, square=0.0)
     (1.0, 4.0)
     """
 

@@ -11,7 +11,7 @@ class Schedule:
     Attributes
     ----------
     name : str
-        The name by which :func:`get_schedule` and estimators know it.  A subclass that sets one is registered.
+        The name by which :func:`get_schedule` and estimators know it; a subclass that has one is registered.
 
     Examples
     --------

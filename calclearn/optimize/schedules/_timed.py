@@ -117,8 +117,8 @@ class OneCycle(Schedule):
 
     Notes
     -----
-    Both ways are half a wave; the momentum stays as it is.  Source: Smith and Topin (2018), *Super-convergence:
-    very fast training of neural networks using large learning rates*.
+    Both ways are half a wave; the momentum stays as it is.  Source: Smith and Topin (2018),
+    *Super-convergence: very fast training of neural networks using large learning rates*.
 
     Examples
     --------
