@@ -117,7 +117,7 @@ def _promise(gradient, curvature):
 
 @np.errstate(over="ignore", invalid="ignore")
 def _along(objective, watch, point, j, curvature):
-    """The point after a step along coordinate `j`, or `point` itself if none leads down; learns the curvature."""
+    """The point after a step along coordinate `j`, or `point` itself if no step leads down."""
     x, value, gradient = point
     slope = gradient[j]
     known = not np.isnan(curvature[j])
@@ -136,7 +136,7 @@ def _along(objective, watch, point, j, curvature):
         rounded = abs(value - ahead[1]) <= floor and abs(ahead[2][j]) < abs(slope)
         if np.isfinite(ahead[1]) and np.isfinite(ahead[2]).all():
             bend = change / step  # (27)
-            # Where the slope bends downwards the minimum is farther away: the next step is four times as long.
+            # Where the slope bends downwards, the minimum is farther away: next time, four times as far.
             curvature[j] = bend if bend > 0.0 else 0.25 * abs(slope / step)
             if fell or rounded:
                 return ahead

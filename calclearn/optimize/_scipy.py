@@ -15,8 +15,8 @@ differences of ``jac``, which must then be there.  Bounds and constraints are an
 SciPy's own ``tol`` is the largest component of the gradient at which to stop.
 
 **The callback** is called after each iteration, as ``callback(x)``, or as
-``callback(intermediate_result=...)`` if that is the name of its only parameter; raising ``StopIteration`` ends
-the minimisation.
+``callback(intermediate_result=...)`` if that is the name of its only parameter; raising ``StopIteration``
+ends the minimisation.
 
 **The result** has ``x``, ``fun``, ``jac``, ``nit``, ``nfev``, ``njev``, ``nhev`` (Hessians, or products),
 ``success``, ``status`` (0 converged, 1 at the limit of iterations, 99 stopped by the callback, 2 all else),
