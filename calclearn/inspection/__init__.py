@@ -1,6 +1,7 @@
 """Pictures and checks of losses and of fitted estimators."""
 
+from ._gradients import GradientCheck, check_gradients
 from ._margin import MarginDisplay
 from ._trees import TreeDisplay
 
-__all__ = ["MarginDisplay", "TreeDisplay"]
+__all__ = ["GradientCheck", "MarginDisplay", "TreeDisplay", "check_gradients"]
