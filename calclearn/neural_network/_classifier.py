@@ -15,7 +15,7 @@ from sklearn.utils.multiclass import (
     unique_labels,
 )
 
-from ..base import Interval, Real, StrOptions, fitting, validate
+from ..base import Interval, Real, StrOptions, fitting
 from ..losses import LogLoss, Loss, MultinomialLogLoss, get_loss, pointwise
 from ._documentation import documented
 from ._estimator import MultilayerPerceptron
@@ -27,8 +27,7 @@ LABELS = {"unit": (0.0, 1.0), "sign": (-1.0, 1.0), "real": (-1.0, 1.0)}  # of no
 def _is_stochastic(estimator) -> bool:
     if not estimator._is_stochastic:
         raise AttributeError(
-            "partial_fit is only available for stochastic optimizers. "
-            f"{estimator.solver} is not stochastic."
+            f"partial_fit is only available for stochastic optimizers. {estimator.solver} is not stochastic."
         )
     return True
 
@@ -183,7 +182,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
 
     def _validate_targets(self, X, y, *, incremental, reset):
         """X and the labels, which may be an indicator of several."""
-        X, y = validate(self, X, y, reset=reset, multi_output=True)
+        X, y = self._rows(X, y, reset=reset, multi_output=True)
         y = y.toarray() if issparse(y) else y
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
@@ -367,5 +366,7 @@ def _classes(y):
         return np.arange(y.shape[1]), True
     check_classification_targets(y)
     if "multioutput" in kind:
-        raise ValueError("Multioutput target data is not supported: give one label a row, or an indicator of them")
+        raise ValueError(
+            "Multioutput target data is not supported: give one label a row, or an indicator of them"
+        )
     return np.unique(y), False

@@ -140,7 +140,7 @@ class Session:
         around = np.zeros((3, SIZE), np.int64)
         around[GATHER, [ADDRESS, N_OUT, IN, KEPT]] = (
             steps.gather_address(dtype, sparse=most is not None),
-            network.units[0],
+            network.columns,
             0,
             program.keeps,
         )

@@ -46,6 +46,8 @@ class Best:
 class StochasticTraining:
     """Part of the estimators: how batches train a network."""
 
+    _stops_when_idle = True  # and warns where it did not come to that
+
     def _fit_stochastic(self, problem, X, y, targets, weight, validation, random_state, incremental):
         network, loss, parameters, memory = problem
         rows = np.arange(X.shape[0])
@@ -161,7 +163,7 @@ class StochasticTraining:
                     reason = CALLBACK if stopped else CONVERGED
                     break
             else:
-                if not incremental:
+                if not incremental and self._stops_when_idle:
                     warnings.warn(
                         f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the "
                         "optimization hasn't converged yet.",
