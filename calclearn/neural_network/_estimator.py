@@ -245,16 +245,18 @@ class MultilayerPerceptron(StochasticTraining, LossParameters, CalculusEstimator
         if not found.success:
             message = found.message if isinstance(found.message, str) else found.message.decode("latin1")
             warnings.warn(
-                f"lbfgs failed to converge after {found.nit} iteration(s) (status={found.status}):\n{message}\n\n"
+                f"lbfgs failed to converge after {found.nit} iteration(s) (status={found.status}):\n"
+                f"{message}\n\n"
                 "Increase the number of iterations (max_iter) or scale the data.",
                 ConvergenceWarning,
                 stacklevel=6,
             )
 
     def _objective_of(self, X, y, sample_weight):
-        """For :func:`calclearn.inspection.check_gradients`: value and gradient of the flat parameters on all rows.
+        """What :func:`calclearn.inspection.check_gradients` asks for.
 
-        Also the parameters as they are, or before the first step, and where those of each layer lie.
+        Value and gradient on all rows as a function of the flat parameters; those as they are, or before the
+        first step; and where those of each layer lie.
         """
         fitted = hasattr(self, "coefs_")
         other = copy.copy(self).set_params(dtype="float64")

@@ -67,7 +67,10 @@ def test_derivatives_are_those_of_the_jet(name):
 
 @pytest.mark.parametrize(
     ("name", "dtype"),
-    [*((name, np.float64) for name in ACTIVATIONS), *((name, np.float32) for name in ("tanh", "elu", "mish"))],
+    [
+        *((name, np.float64) for name in ACTIVATIONS),
+        *((name, np.float32) for name in ("tanh", "elu", "mish")),
+    ],
 )
 def test_compiled_they_are_the_same(name, dtype):
     it, points = get_activation(name), POINTS.astype(dtype)
