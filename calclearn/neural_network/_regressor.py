@@ -27,8 +27,8 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):
     Parameters
     ----------
     loss : str or Loss, default="squared_error"
-        What is minimised: any loss of one output of :mod:`calclearn.losses`, or your own; of several outputs, the
-        sum over them.  Predictions are its means: under "poisson", exponentials.
+        What is minimised: any loss of one output of :mod:`calclearn.losses`, or your own; of several outputs,
+        the sum over them.  Predictions are its means: under "poisson", exponentials.
     {parameters}
     {extras}
 
@@ -45,8 +45,8 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):
     -----
     {notes}
 
-    Of several outputs under the squared error `loss_` is the mean over them, as scikit-learn reports it, and what
-    is minimised the sum.
+    Of several outputs under the squared error `loss_` is the mean over them, as scikit-learn reports it, and
+    what is minimised the sum.
 
     Examples
     --------
@@ -54,7 +54,7 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):
     >>> from calclearn.neural_network import MLPRegressor
     >>> X = np.linspace(-2, 2, 200).reshape(-1, 1)
     >>> y = np.sin(2 * X.ravel())
-    >>> model = MLPRegressor("huber", (30, 30), activation="tanh", solver="lbfgs", random_state=0, max_iter=500)
+    >>> model = MLPRegressor("huber", (30, 30), "tanh", solver="lbfgs", random_state=0, max_iter=500)
     >>> model.fit(X, y).score(X, y) > 0.99
     True
     """
@@ -139,7 +139,7 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):
     # ------------------------------------------------------------------------------------------- the problem
 
     @property
-    def _reported(self) -> float:
+    def _reported(self):
         """By what the sum over outputs is multiplied in `loss_`."""
         return 1.0 / self.n_outputs_ if isinstance(get_loss(self.loss), SquaredError) else 1.0
 
@@ -150,7 +150,7 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):
             y = column_or_1d(y, warn=True)
         return X, y
 
-    def _loss(self) -> Loss:
+    def _loss(self):
         """The loss of the parameters, as it is reported."""
         loss = get_loss(self.loss)
         if hasattr(loss, "value_row"):
@@ -180,7 +180,8 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):
     def partial_fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):
         """Train for one epoch, and go on from where the last call ended.
 
-        Early stopping plays no part in it: no rows are set apart, and nothing is put back.
+        No rows are set apart, and no weights put back: early stopping is for who calls it to decide, by the
+        scores of `X_val`.
 
         Parameters
         ----------
@@ -191,7 +192,8 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights of the rows.
         X_val, y_val : array-like, default=None
-            Rows to score afterwards; the score is added to `validation_scores_`.
+            Rows to score afterwards; the score is added to `validation_scores_`.  Needed where
+            ``early_stopping=True``.
 
         Returns
         -------

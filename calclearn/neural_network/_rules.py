@@ -1,9 +1,9 @@
-"""Update rules as scikit-learn's multilayer perceptrons have them; not registered, as they are for those alone.
+"""Update rules as scikit-learn's networks have them; not registered, as they are for those alone.
 
 Derivation: docs/derivations/gradient-descent.md.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -11,8 +11,14 @@ from .._runtime.formulas import formula
 from ..optimize.rules import UpdateRule
 
 
+def rule(cls) -> Any:
+    """Make the annotated class an update rule."""
+    return formula(cls, UpdateRule)
+
+
+@rule
 class PaperAdam:
-    r"""Adam with :math:`\varepsilon` beside :math:`\sqrt v` before the correction, the paper's faster variant."""
+    r"""Adam with :math:`\varepsilon` beside an uncorrected :math:`\sqrt v`: the paper's faster variant."""
 
     learning_rate: float = 0.001
     beta_1: float = 0.9
@@ -29,8 +35,9 @@ class PaperAdam:
         return parameter - rate * mean / (np.sqrt(square) + self.epsilon), mean, square
 
 
+@rule
 class HeavyBall:
-    r"""Momentum, of which Nesterov's variant takes the step that the next one would take with this gradient."""
+    r"""Momentum; Nesterov's variant takes the step that the next one would take with this gradient."""
 
     learning_rate: float = 0.001
     momentum: float = 0.9
@@ -41,7 +48,3 @@ class HeavyBall:
         velocity = self.momentum * velocity - self.learning_rate * gradient
         ahead = self.momentum * velocity - self.learning_rate * gradient
         return parameter + np.where(self.nesterov > 0.0, ahead, velocity), velocity
-
-
-PaperAdam = formula(PaperAdam, UpdateRule)  # type: ignore[misc]
-HeavyBall = formula(HeavyBall, UpdateRule)  # type: ignore[misc]

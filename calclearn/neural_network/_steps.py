@@ -8,7 +8,6 @@ from numba import types
 from numba.extending import overload
 
 from .._runtime.formulas import _BEHIND, Formula
-from .._runtime.jit import readonly
 from .._runtime.links import FormulaKind, address, formula_at, linked
 from ..optimize.rules._apply import _entries, _rounded, _store, _tuple
 from ._instructions import FIELDS, IN, INDPTR, KEPT, N_OUT, block
@@ -51,7 +50,7 @@ def weight_of(weight, i):
 
 @linked
 def scalar_error(kind, fields, record, chosen, y, weight, scale, values, deltas, sums):
-    r"""A loss of each output: :math:`\delta = s\,\partial\ell/\partial z`, equation (2), and the sum of losses."""
+    r"""A loss of each output: :math:`\delta = s\,\partial\ell/\partial z`, (2), and the sum of losses."""
     loss = formula_at(kind, fields, record[FIELDS])
     raw = block(values, record[IN], chosen.shape[0], record[N_OUT])
     error = block(deltas, record[IN], chosen.shape[0], record[N_OUT])
@@ -68,6 +67,26 @@ def scalar_error(kind, fields, record, chosen, y, weight, scale, values, deltas,
     sums[0] = total
 
 
+def _value_gradient_row(loss, y, raw, gradient, curvature):
+    """The loss of a row and its gradient: in one go, where the loss knows how."""
+    if hasattr(loss, "value_gradient_row"):
+        return loss.value_gradient_row(y, raw, gradient)
+    loss.derivatives_row(y, raw, gradient, curvature)
+    return loss.value_row(y, raw)
+
+
+@overload(_value_gradient_row)
+def _(loss, y, raw, gradient, curvature):
+    if hasattr(_BEHIND[loss].cls, "value_gradient_row"):
+        return lambda loss, y, raw, gradient, curvature: loss.value_gradient_row(y, raw, gradient)
+
+    def both(loss, y, raw, gradient, curvature):
+        loss.derivatives_row(y, raw, gradient, curvature)
+        return loss.value_row(y, raw)
+
+    return both
+
+
 @linked
 def row_error(kind, fields, record, chosen, y, weight, scale, values, deltas, sums):
     """The same for a loss of all outputs together: softmax and cross-entropy, equation (6)."""
@@ -81,10 +100,9 @@ def row_error(kind, fields, record, chosen, y, weight, scale, values, deltas, su
         row = chosen[i]
         s = weight_of(weight, row)
         factor = number(s * scale)
-        loss.derivatives_row(y[row, 0], raw[i], error[i], curvature)
+        total += s * _value_gradient_row(loss, y[row, 0], raw[i], error[i], curvature)
         for k in range(raw.shape[1]):
             error[i, k] *= factor
-        total += s * loss.value_row(y[row, 0], raw[i])
     sums[0] = total
 
 
@@ -169,9 +187,7 @@ def error_address(loss: Formula, dtype) -> int:
     function = row_error if hasattr(loss, "value_row") else scalar_error
     data = _array(floats, 2, readonly=True), _array(floats, readonly=True)
     buffers = _array(floats), _array(floats), doubles
-    return address(
-        function, loss, (doubles, INTEGERS, INTEGERS, *data, types.float64, *buffers), dtype
-    )
+    return address(function, loss, (doubles, INTEGERS, INTEGERS, *data, types.float64, *buffers), dtype)
 
 
 def update_address(rule: Formula, dtype) -> int:

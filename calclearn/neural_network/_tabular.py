@@ -15,6 +15,7 @@ from sklearn.utils.validation import _check_y
 from .._categories import validate_table
 from ..base import Integral, Interval, Real, StrOptions, fitting
 from ..losses import Loss, get_loss
+from ..optimize.schedules import Schedule
 from ._classifier import MLPClassifier
 from ._columns import count_columns, encode_columns, learn_columns
 from ._estimator import MultilayerPerceptron
@@ -32,6 +33,7 @@ class Tabular(MultilayerPerceptron):
         "category_size": [Interval(Integral, 1, None, closed="left")],
         "max_indicators": [Interval(Integral, 0, None, closed="left")],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "schedule": [str, Schedule],
     }
 
     solver, alpha, learning_rate, power_t, optimizer = "adam", 0.0, "constant", 0.5, None
@@ -40,7 +42,6 @@ class Tabular(MultilayerPerceptron):
     tol, n_iter_no_change, shuffle, warm_start = 0.0, np.inf, True, False
     early_stopping, restore_best, init, dtype = True, True, "lecun", "float32"
     batch_norm, layer_norm, residual = False, False, False
-    _stops_when_idle = False  # all epochs are run: the learning rate falls with them
 
     @property
     def partial_fit(self):
@@ -130,7 +131,7 @@ class TabularMLPClassifier(Tabular, MLPClassifier):
     learning_rate_init : float, default=0.0025
         The learning rate at the start, of Adam.
     schedule : str or Schedule, default="cosine"
-        How it falls, over epochs.
+        How it falls, over epochs, of which all are run.
     batch_size : int, default=256
         Rows to a step.
     max_iter : int, default=256
@@ -285,7 +286,7 @@ class TabularMLPRegressor(Tabular, MLPRegressor):
     learning_rate_init : float, default=0.0025
         The learning rate at the start, of Adam.
     schedule : str or Schedule, default="cosine"
-        How it falls, over epochs.
+        How it falls, over epochs, of which all are run.
     batch_size : int, default=256
         Rows to a step.
     max_iter : int, default=256

@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 
+from ..base import Progress
 from ..optimize.schedules import get_schedule
 from ._session import Session, block_rows
 
@@ -43,15 +44,24 @@ class Best:
             array[:] = best
 
 
+class EpochProgress(Progress):
+    """Says what scikit-learn's networks say."""
+
+    def say(self, iteration, objective, scores):
+        print(f"Iteration {iteration}, loss = {objective:.8f}")
+        for name, score in scores:
+            print(f"{name.capitalize()}: {score:f}")
+
+
 class StochasticTraining:
     """Part of the estimators: how batches train a network."""
-
-    _stops_when_idle = True  # and warns where it did not come to that
 
     def _fit_stochastic(self, problem, X, y, targets, weight, validation, random_state, incremental):
         network, loss, parameters, memory = problem
         rows = np.arange(X.shape[0])
-        if self.early_stopping and not incremental and validation is None:
+        if self.early_stopping and validation is None:
+            if incremental:
+                raise ValueError("partial_fit does not support early_stopping=True without X_val and y_val")
             rows, validation = self._set_apart(X, y, targets, weight, random_state)
             X, targets = X[rows], targets[rows]
             weight = None if weight is None else weight[rows]
@@ -74,7 +84,7 @@ class StochasticTraining:
             clip_norm=self.clip_norm or 0.0,
             seed=random_state.randint(2**31) if self.dropout else 0,
         )
-        with session.blas, self._progress(self.max_iter, X=X, y=y) as progress:
+        with session.blas, EpochProgress(self, self.max_iter, None, X, y, 1.0) as progress:
             reason, best = self._epochs(
                 session, loss, validation, random_state, progress, incremental=incremental
             )
@@ -89,7 +99,7 @@ class StochasticTraining:
                 value, penalty, gradient = whole.evaluate(self.alpha)
             self._certify(network, value + penalty, gradient, reason == CONVERGED, reason)
 
-    def _rows_of_batch(self, n) -> int:
+    def _rows_of_batch(self, n):
         if self.batch_size == "auto":
             return min(200, n)
         if self.batch_size > n:
@@ -132,7 +142,8 @@ class StochasticTraining:
         clock = None if self.schedule is None else get_schedule(self.schedule).start(self.max_iter)
         scorer = None if validation is None else self._scorer(session, validation)
         self.n_iter_ = 0
-        self.loss_curve_, norms_of_epochs = list(self.loss_curve_), list(self.gradient_norms_)
+        self.loss_curve_, norms_of_epochs = list(self.loss_curve_), list(getattr(self, "gradient_norms_", ()))
+        self.validation_scores_ = getattr(self, "validation_scores_", None)
         if self.validation_scores_ is not None or scorer is not None:
             self.validation_scores_ = list(self.validation_scores_ or [])
         reason = LIMIT
@@ -163,7 +174,7 @@ class StochasticTraining:
                     reason = CALLBACK if stopped else CONVERGED
                     break
             else:
-                if not incremental and self._stops_when_idle:
+                if not incremental and clock is None:  # a schedule is made for just so many epochs
                     warnings.warn(
                         f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the "
                         "optimization hasn't converged yet.",
@@ -183,8 +194,8 @@ class StochasticTraining:
         times = epoch + np.arange(n_batches) / n_batches
         return self._rate * np.array([clock.factor(time) for time in times])
 
-    def _is_enough(self, score) -> bool:
-        """Whether there was no progress for long; takes note of this epoch, and lets the learning rate fall."""
+    def _is_enough(self, score):
+        """Whether there was no progress for long; takes note of this epoch; the learning rate may fall."""
         if self.early_stopping and score is not None:
             idle = score < self.best_validation_score_ + self.tol
             self.best_validation_score_ = max(self.best_validation_score_, score)
@@ -207,7 +218,7 @@ class StochasticTraining:
         return True
 
     def _scorer(self, session, validation):
-        """A function of nothing: the score of the weights as they are, NaN where predictions are not finite."""
+        """A function of nothing: the score of the weights as they are, NaN if predictions are not finite."""
         X, y, weight = validation
         asked = Session(
             session.network,
@@ -235,10 +246,9 @@ class StochasticTraining:
             )
         best.restore(parameters, memory)
         warnings.warn(
-            f"Training diverged in epoch {self.n_iter_}: the weights or the loss are not finite. The weights of "
-            f"the best epoch are kept. A smaller learning_rate_init than {self.learning_rate_init}, scaled data "
-            "or clip_norm may help.",
+            f"Training diverged in epoch {self.n_iter_}: the weights or the loss are not finite. The weights "
+            f"of the best epoch are kept. A smaller learning_rate_init than {self.learning_rate_init}, "
+            "scaled data or clip_norm may help.",
             ConvergenceWarning,
             stacklevel=7,
         )
-

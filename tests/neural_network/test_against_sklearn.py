@@ -125,7 +125,7 @@ def test_regressors_of_counts_are_the_same(weight):
 
 
 def test_float32_is_kept_and_as_near_as_its_precision_lets():
-    """Ten epochs of Adam, each of which divides a gradient by its size: rounding errors of 1e-7 are amplified."""
+    """Ten epochs of Adam, whose steps divide a gradient by its size, amplify rounding errors of 1e-7."""
     mine, other = both("MLPClassifier", X.astype(np.float32), LABELS)
     assert_same(mine, other, tolerance=1e-4)
 
