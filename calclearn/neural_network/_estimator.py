@@ -279,7 +279,7 @@ class MultilayerPerceptron(StochasticTraining, LossParameters, CalculusEstimator
         spread, starts = network.n_dense, network.starts
         names = [f"{what} of layer {k + 1}" for what in ("weights", "biases") for k in range(spread)]
         names += [f"{what} of layer {k + 1}" for what in ("scales", "shifts") for k in range(spread - 1)]
-        return objective, start, dict(zip(names, zip(starts[:-1].tolist(), starts[1:].tolist())))
+        return objective, start, dict(zip(names, zip(starts[:-1], starts[1:])))
 
     def _certify(self, network, value, gradient, converged, reason):
         starts = network.starts
