@@ -22,6 +22,7 @@ from numba.core.dispatcher import Dispatcher
 from numba.core.errors import NumbaError
 from numba.extending import intrinsic, models, overload, register_model
 
+from .fingerprint import is_trusted
 from .formulas import Formula, formula_type
 from .jit import KernelCache, _numba_is_as_known
 
@@ -84,15 +85,24 @@ def address(function, formula: Formula | None, arguments: tuple, dtype=np.float6
         place = next(_numbers)
         _interpreted[place] = functools.partial(function, formula)
         return place
+    single = np.dtype(dtype) == np.float32
+    if formula is None or is_trusted(type(formula).__module__):  # nobody edits those while they run
+        return _address_for_good(function, None if formula is None else type(formula), arguments, single)
+    return _address(function, type(formula), arguments, single)
+
+
+def _address(function, of, arguments, single):
     kind: Any = _no_formula
-    if formula is not None:
-        precision = types.float32 if np.dtype(dtype) == np.float32 else types.float64
-        kind = _kind(formula_type(type(formula), precision))
+    if of is not None:
+        kind = _kind(formula_type(of, types.float32 if single else types.float64))
     signature = (kind, *arguments)
     if signature not in function.overloads:
         function.compile(signature)
     compiled: Any = function.overloads[signature]
     return compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
+
+
+_address_for_good = functools.cache(_address)
 
 
 @functools.cache

@@ -286,7 +286,7 @@ class MultilayerPerceptron(StochasticTraining, LossParameters, CalculusEstimator
         hidden = range(spread - 1) if network.norm else ()
         names += [f"{what} of layer {k + 1}" for what in ("scales", "shifts") for k in hidden]
         names += [f"embedding {k + 1}" for k in range(len(network.shapes) - len(names))]
-        return objective, start, dict(zip(names, zip(starts[:-1].tolist(), starts[1:].tolist())))
+        return objective, start, dict(zip(names, zip(starts[:-1], starts[1:])))
 
     def _certify(self, network, value, gradient, converged, reason):
         starts = network.starts

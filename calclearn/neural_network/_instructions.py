@@ -4,6 +4,8 @@ A program is a table of integers, a row an instruction: the address of its funct
 buffers it finds its arrays.  All instructions take the same arguments, so that one loop can run any program.
 """
 
+import functools
+
 import numpy as np
 from numba import types
 
@@ -21,6 +23,7 @@ NOWHERE = -1
 SEED, INDPTR = 0, 1  # places among the integers; then, where X is sparse, the batch's rows
 
 
+@functools.cache
 def arguments(dtype):
     """The Numba types of what an instruction takes, but the formula."""
     floats = types.Array(types.float32 if dtype == np.float32 else types.float64, 1, "C")

@@ -6,10 +6,14 @@ buffer.
 """
 
 import dataclasses
+import functools
+import itertools
+import math
 from typing import NamedTuple
 
 import numpy as np
 
+from .._runtime.fingerprint import is_trusted
 from .._runtime.links import NOTHING, address
 from . import _instructions as instructions
 from ._activations import Activation
@@ -72,7 +76,7 @@ class Network:
     def n_dense(self) -> int:
         return len(self.units) - 1
 
-    @property
+    @functools.cached_property
     def shapes(self) -> list[tuple[int, ...]]:
         """Of all parameters, in the order of the flat vector."""
         hidden = self.units[1:-1] if self.norm else ()
@@ -81,15 +85,15 @@ class Network:
         norms = [(n,) for n in hidden] * 2
         return [*pairs, *((n,) for n in self.units[1:]), *norms, *embeddings]
 
-    @property
-    def starts(self) -> np.ndarray:
+    @functools.cached_property
+    def starts(self) -> list[int]:
         """Where in the flat vector each begins, and where it ends."""
-        return np.cumsum([0, *(int(np.prod(shape)) for shape in self.shapes)])
+        return list(itertools.accumulate(map(math.prod, self.shapes), initial=0))
 
     @property
     def n_weights(self) -> int:
         """How many come first that are weights, and penalised."""
-        return int(self.starts[self.n_dense])
+        return self.starts[self.n_dense]
 
     def views(self, flat) -> list[np.ndarray]:
         """The parameters as arrays, which share the vector's memory."""
@@ -165,6 +169,14 @@ def compile_program(network, dtype, rows, *, training, sparse_entries=None, stat
     statistics : bool
         Whether layers may draw and remember: False leaves out dropout.
     """
+    write = _write_program
+    if not is_trusted(type(network.activation).__module__):  # it may be edited while it runs
+        write = _write_program.__wrapped__
+    return write(network, np.dtype(dtype), rows, training, sparse_entries, statistics)
+
+
+@functools.lru_cache(maxsize=256)
+def _write_program(network, dtype, rows, training, sparse_entries, statistics):
     to = _Writer(dtype, rows)
     units, starts = network.units, network.starts
     spread = network.n_dense

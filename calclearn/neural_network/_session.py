@@ -75,7 +75,7 @@ def flops(network: Network, rows) -> float:
 
 def block_rows(network: Network) -> int:
     """Rows of a block where no batch says how many: enough for BLAS, and few enough for a core's cache."""
-    return int(np.clip((1 << 15) // max(network.units), 32, 512))
+    return min(max((1 << 15) // max(network.units), 32), 512)
 
 
 class Session:
@@ -162,7 +162,7 @@ class Session:
             )
             fields += dataclasses.astuple(rule)
         starts = network.starts
-        spans = np.stack([starts[: network.n_dense], starts[1 : network.n_dense + 1]], axis=1)
+        spans = np.array([starts[: network.n_dense], starts[1 : network.n_dense + 1]], np.int64).T.copy()
         self.tables = Tables(
             around, program.forward, program.backward, spans, np.array([*fields, 0.0], np.float64)
         )

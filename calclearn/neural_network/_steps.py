@@ -3,6 +3,8 @@
 Each is linked, as layers are: one compiled function for each way X is stored, each loss and each rule.
 """
 
+import functools
+
 import numpy as np
 from numba import types
 from numba.extending import overload
@@ -169,29 +171,30 @@ def _float(dtype):
 INTEGERS = _array(types.int64)
 
 
+@functools.cache
+def _signatures(dtype):
+    """What the three functions take, but the formula."""
+    floats, doubles = _float(dtype), _array(types.float64)
+    buffer = _array(floats)
+    stored = [_array(kind, readonly=True) for kind in (floats, types.int32, types.int64)]
+    data = _array(floats, 2, readonly=True), _array(floats, readonly=True)
+    gather = (INTEGERS, INTEGERS, *stored, buffer, INTEGERS)
+    error = (doubles, INTEGERS, INTEGERS, *data, types.float64, buffer, buffer, doubles)
+    update = (doubles, INTEGERS, types.int64, buffer, buffer, _array(floats, 2), doubles)
+    return gather, error, update
+
+
 def gather_address(dtype, *, sparse) -> int:
     """Of the function that brings a batch in."""
-    floats = _float(dtype)
-    stored = (
-        _array(floats, readonly=True),
-        _array(types.int32, readonly=True),
-        _array(types.int64, readonly=True),
-    )
-    function = gather_sparse if sparse else gather_dense
-    return address(function, None, (INTEGERS, INTEGERS, *stored, _array(floats), INTEGERS), dtype)
+    return address(gather_sparse if sparse else gather_dense, None, _signatures(dtype)[0], dtype)
 
 
 def error_address(loss: Formula, dtype) -> int:
     """Of the function that computes losses and the errors of the outputs."""
-    floats, doubles = _float(dtype), _array(types.float64)
     function = row_error if hasattr(loss, "value_row") else scalar_error
-    data = _array(floats, 2, readonly=True), _array(floats, readonly=True)
-    buffers = _array(floats), _array(floats), doubles
-    return address(function, loss, (doubles, INTEGERS, INTEGERS, *data, types.float64, *buffers), dtype)
+    return address(function, loss, _signatures(dtype)[1], dtype)
 
 
 def update_address(rule: Formula, dtype) -> int:
     """Of the function that takes a step of the rule."""
-    floats, doubles = _float(dtype), _array(types.float64)
-    arrays = _array(floats), _array(floats), _array(floats, 2), doubles
-    return address(update, rule, (doubles, INTEGERS, types.int64, *arrays), dtype)
+    return address(update, rule, _signatures(dtype)[2], dtype)
