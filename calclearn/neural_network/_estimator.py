@@ -245,7 +245,7 @@ class MultilayerPerceptron(StochasticTraining, LossParameters, CalculusEstimator
             value, penalty, gradient = session.evaluate(self.alpha)
         self.loss_ = value * self._reported + penalty
         reason = "gradient within tol" if found.success else "iteration limit"
-        self._certify(network, value + penalty, gradient, found.success, reason)
+        self._certify(network, value + penalty, gradient, found.success, reason, n_rows=X.shape[0])
         if not found.success:
             message = found.message if isinstance(found.message, str) else found.message.decode("latin1")
             warnings.warn(
@@ -288,12 +288,13 @@ class MultilayerPerceptron(StochasticTraining, LossParameters, CalculusEstimator
         names += [f"embedding {k + 1}" for k in range(len(network.shapes) - len(names))]
         return objective, start, dict(zip(names, zip(starts[:-1], starts[1:])))
 
-    def _certify(self, network, value, gradient, converged, reason):
+    def _certify(self, network, value, gradient, converged, reason, n_rows):
         starts = network.starts
         norms = {
             f"gradient_norm_layer_{k + 1}": max_norm(gradient[starts[k] : starts[k + 1]])
             for k in range(network.n_dense)
         }
+        norms["n_rows"] = n_rows
         self.optimality_ = Optimality(
             value,
             gradient_norm=max_norm(gradient),

@@ -20,7 +20,7 @@ COLUMN, COLUMNS, PLACE, WIDTH, WAVES = range(
 )  # of embeddings: which of X, and which of what is put out
 SIZE = 17
 NOWHERE = -1
-SEED, INDPTR = 0, 1  # places among the integers; then, where X is sparse, the batch's rows
+SEED, FIRST, INDPTR = 0, 1, 2  # places among the integers: FIRST row of a batch's part; rows of a sparse X
 
 
 @functools.cache
@@ -112,9 +112,9 @@ def activate_back(kind, fields, record, rows, step, parameters, gradient, values
 def drop(kind, fields, record, rows, step, parameters, gradient, values, deltas, integers, memory):
     """The mask falls on what a unit puts out and on its slope: going back there is nothing left to do."""
     key = layers.dropout_key(integers[SEED], step, record[NUMBER])
-    rate = fields[record[FIELDS]]
-    layers.dropout(key, rate, block(values, record[OUT], rows, record[N_OUT]))
-    layers.dropout(key, rate, block(values, record[IN], rows, record[N_OUT]))
+    rate, first = fields[record[FIELDS]], integers[FIRST]
+    layers.dropout(key, rate, first, block(values, record[OUT], rows, record[N_OUT]))
+    layers.dropout(key, rate, first, block(values, record[IN], rows, record[N_OUT]))
 
 
 @linked

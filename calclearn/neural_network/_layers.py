@@ -136,10 +136,10 @@ def dropout_key(seed, step, number):
 
 
 @layer
-def dropout(key, rate, values):
+def dropout(key, rate, first, values):
     r"""Set each value to 0 with probability `rate`, and divide the others by the share that is kept; (15).
 
-    Entry j of row i is kept if the hash of (key, i, j) says so: a mask needs no memory, and going back is the
+    `first` is the number of the first row.  Entry j of row i is kept if the hash of (key, i, j) says so: a mask needs no memory, and going back is the
     same product with the same key.
     """
     lowest = int(rate * 4294967296.0)
@@ -148,7 +148,7 @@ def dropout(key, rate, values):
     columns = values.shape[1]
     for i in range(values.shape[0]):
         for j in range(columns):
-            drawn = mixed((i * columns + j) ^ key)
+            drawn = mixed(((first + i) * columns + j) ^ key)
             values[i, j] = values[i, j] * (kept if drawn >= lowest else zero)
 
 

@@ -7,13 +7,14 @@ import numpy as np
 from numba.core.errors import NumbaError
 from scipy.sparse import issparse
 
-from .._runtime import threads
+from .._runtime import team, threads
 from .._runtime.formulas import FormulaError
 from .._runtime.jit import readonly
 from ..losses import pointwise
 from . import _steps as steps
 from ._instructions import ADDRESS, FIELDS, IN, KEPT, N_OUT, SEED, SIZE
 from ._loops import (
+    BLOCK,
     CLIP,
     DECAY,
     ERROR,
@@ -37,7 +38,10 @@ from ._network import Network, compile_program
 
 SECONDS = 0.1  # of a compiled call: between two of them Ctrl-C is heard
 ROWS = 4096  # predicted by a thread before it looks for more
-LARGE_FLOPS = 1 << 25  # of a batch, from which on BLAS gains by threads
+LARGE_FLOPS = 1 << 27  # of a batch, from which on BLAS gains by threads of its own
+PART_FLOPS = 1 << 21  # of a part of a batch, some 20 to 40 microseconds: less is done before a thread has come
+PART_ROWS = 96  # with fewer, products lose more than threads gain
+MOST_PARTS = 8
 NOBODY = np.zeros(0)
 
 
@@ -71,6 +75,15 @@ def most_entries(X, rows) -> int | None:
 def flops(network: Network, rows) -> float:
     """Of the products of one step on so many rows."""
     return 6.0 * rows * sum(a * b for a, b in zip(network.units[:-1], network.units[1:]))
+
+
+def parts_of(network: Network, rows) -> int:
+    """In how many parts a batch is taken, whatever the number of threads: 1, 2, 4 or 8.
+
+    Batch norm needs all rows of a batch together.
+    """
+    most = min(rows // PART_ROWS, int(flops(network, rows)) // PART_FLOPS, MOST_PARTS)
+    return 1 if network.norm == "batch" or most < 2 else 1 << (most.bit_length() - 1)
 
 
 def block_rows(network: Network) -> int:
@@ -128,11 +141,13 @@ class Session:
         dtype = parameters.dtype
         self.network, self.n, self.size, self.loss = network, X.shape[0], size, loss
         predicts = y is None
-        most = most_entries(X, size)
+        self.n_parts = 1 if predicts else parts_of(network, size)
+        rows = -(-size // self.n_parts)
+        most = most_entries(X, rows)
         program = compile_program(
             network,
             dtype,
-            size,
+            rows,
             training=not predicts,
             sparse_entries=most,
             statistics=rule is not None,
@@ -169,21 +184,23 @@ class Session:
         self.rows = rows_of(X, y, weight, dtype)
         self.numbers = np.zeros(N_NUMBERS)
         self.numbers[[N_WEIGHTS, L2, DECAY, CLIP]] = network.n_weights, l2, weight_decay, clip_norm
-        n_parameters, writes = len(parameters), 0 if predicts else program.n_values
+        n, parts, n_values = len(parameters), self.n_parts, program.n_values
         self.buffers = Buffers(
-            np.array([clock], np.int64),
-            parameters,
-            np.zeros(0 if predicts else n_parameters, dtype),
-            np.zeros((0, n_parameters), dtype) if moments is None else moments,
-            np.zeros(program.n_values, dtype),
-            np.zeros(writes, dtype),
-            np.zeros(program.keeps + (most or 0), np.int64),
-            memory,
-            np.zeros(N_SUMS),
-            np.zeros(network.n_dense),
-            np.zeros(0 if rule is not None or predicts else n_parameters),
+            clock=np.array([clock], np.int64),
+            parameters=parameters,
+            gradient=np.zeros((parts, 0 if predicts else n), dtype),
+            moments=np.zeros((0, n), dtype) if moments is None else moments,
+            values=np.zeros((parts, n_values), dtype),
+            deltas=np.zeros((parts, 0 if predicts else n_values), dtype),
+            integers=np.zeros((parts, program.keeps + (most or 0)), np.int64),
+            memory=memory,
+            sums=np.zeros((parts, N_SUMS)),
+            norms=np.zeros(network.n_dense),
+            total=np.zeros(0 if rule is not None or predicts else n),
+            squares=np.zeros((-(-n // BLOCK), network.n_dense + 2)),
         )
-        self.buffers.integers[SEED] = seed
+        self._board = team.new_board()
+        self.buffers.integers[:, SEED] = seed
         self._per_call = 1
 
     @property
@@ -207,19 +224,24 @@ class Session:
         sums, norms = self.buffers.sums, self.buffers.norms
         sums[:], norms[:] = 0.0, 0.0
         self._run(order, rates)
-        return float(sums[LOSS]) / len(order), float(sums[PENALTY]) / len(order), norms / len(rates)
+        loss, penalty = sums[0, [LOSS, PENALTY]] / len(order)
+        return float(loss), float(penalty), norms / len(rates)
 
-    def evaluate(self, l2=0.0):
-        """The mean loss of all rows, the penalty, and the gradient of their sum in float64."""
+    def evaluate(self, l2=0.0, some=None):
+        """The mean loss, the penalty, and the gradient of their sum in float64, over some rows; by default all.
+
+        The penalty is divided by the weight of all rows, as in the objective.
+        """
         buffers, weight = self.buffers, self.rows.weight
+        some = np.arange(self.n) if some is None else some
         buffers.sums[:], buffers.total[:] = 0.0, 0.0
         whole = float(np.sum(weight, dtype=np.float64)) if len(weight) else float(self.n)
-        self.numbers[WHOLE] = whole
-        self._run(np.arange(self.n), np.zeros(self.n_batches))
+        self.numbers[WHOLE] = np.sum(weight[some], dtype=np.float64) if len(weight) else len(some)
+        self._run(some, np.zeros(-(-len(some) // self.size)))
         weights = buffers.parameters[: self.network.n_weights].astype(np.float64)
         gradient = buffers.total.copy()
         gradient[: len(weights)] += l2 / whole * weights
-        return float(buffers.sums[LOSS]), float(0.5 * l2 / whole * (weights @ weights)), gradient
+        return float(buffers.sums[0, LOSS]), float(0.5 * l2 / whole * (weights @ weights)), gradient
 
     def _run(self, order, rates):
         """All batches, in calls of `SECONDS` or one batch."""
@@ -227,16 +249,17 @@ class Session:
         while done < len(rates):
             count = min(self._per_call, len(rates) - done)
             part = slice(done * self.size, (done + count) * self.size)
+            work = self.tables, self.rows, self.buffers, self.numbers, order[part], self.size
+            some = rates[done : done + count]
             began = time.perf_counter()
-            run_batches(
-                self.tables,
-                self.rows,
-                self.buffers,
-                self.numbers,
-                order[part],
-                self.size,
-                rates[done : done + count],
-            )
+            if self._members > 1:
+                team.together(
+                    self._board,
+                    lambda i, w=work, r=some: run_batches(*w, r, self._board, i, self._members),
+                    self._members,
+                )
+            else:
+                run_batches(*work, some, self._board, 0, 1)
             took = max(time.perf_counter() - began, 1e-7) / count
             self._per_call = int(min(max(1, SECONDS / took), 16 * count + 16))
             done += count
@@ -258,10 +281,15 @@ class Session:
         return raw
 
     @property
+    def _members(self) -> int:
+        """Threads that share a batch."""
+        return min(threads.thread_count(None), self.n_parts)
+
+    @property
     def blas(self):
-        """The context in which BLAS has as many threads as these products gain by."""
-        large = flops(self.network, self.size) >= LARGE_FLOPS
-        return threads.blas_threads(threads.thread_count(None) if large else 1)
+        """The context in which BLAS has one thread; more, where batches cannot be taken in parts and are large."""
+        alone = self.n_parts == 1 and flops(self.network, self.size) >= LARGE_FLOPS
+        return threads.blas_threads(threads.thread_count(None) if alone else 1)
 
 
 def _error_address(loss, dtype):

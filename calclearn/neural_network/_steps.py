@@ -110,6 +110,8 @@ def row_error(kind, fields, record, chosen, y, weight, scale, values, deltas, su
 
 # --------------------------------------------------------------------------------------------------- update
 
+N_SHAPE = 6
+
 
 def _states(kind, moments):
     """The rows of `moments` that the rule has, as a tuple."""
@@ -138,16 +140,16 @@ def update(kind, fields, record, step, parameters, gradient, moments, shape):
     r"""One pass over parameters, gradient and state: :math:`\theta` by the rule, of
     :math:`c\,(g + \alpha\theta)`, less :math:`d\,\theta`, with penalty and decay for the weights alone.
 
-    `shape` holds the number of weights, :math:`\alpha`, :math:`c` and :math:`d`.
+    `shape` holds the number of weights, :math:`\alpha`, :math:`c`, :math:`d`, and which parameters, from and to.
     """
     rule = formula_at(kind, fields, record[FIELDS])
     prepared = _rounded(rule.prepare(np.float64(step)), parameters)
     states = _states(kind, moments)
     number = parameters.dtype.type
-    n_weights = int(shape[0])
+    n_weights, first, last = int(shape[0]), int(shape[4]), int(shape[5])
     factor = number(shape[2])
     for part in range(2):
-        start, stop = (0, n_weights) if part == 0 else (n_weights, parameters.shape[0])
+        start, stop = (first, min(last, n_weights)) if part == 0 else (max(first, n_weights), last)
         l2, decay = number(shape[1] * (1 - part)), number(shape[3] * (1 - part))
         for j in range(start, stop):
             theta = parameters[j]

@@ -42,6 +42,7 @@ class Tabular(MultilayerPerceptron):
     tol, n_iter_no_change, shuffle, warm_start = 0.0, np.inf, True, False
     early_stopping, restore_best, init, dtype = True, True, "lecun", "float32"
     batch_norm, layer_norm, residual = False, False, False
+    _prefers_last = True  # with few rows set apart, many epochs score alike, and the first have learned little
 
     @property
     def partial_fit(self):
