@@ -72,7 +72,7 @@ def interpreted(rule, x, gradients):
     """The rule itself, called on arrays."""
     state = rule.start(x)
     for t, gradient in enumerate(gradients, 1):
-        result = rule.update(t, x, gradient, *state)
+        result = rule.update(rule.prepare(t), x, gradient, *state)
         x, *state = result if rule.state else (result,)
         yield x
 
@@ -173,7 +173,7 @@ def test_rules_are_values():
         (lambda: Adam(beta_2=1.5), ValueError, r"beta_2 must lie in \[0, 1\), got 1.5"),
         (lambda: Adam(epsilon=0), ValueError, "epsilon must be positive, got 0.0"),
         (lambda: GradientDescent(np.nan), ValueError, "learning_rate must be finite, got nan"),
-        (lambda: get_rule("sgd"), ValueError, "'sgd'; the known ones are .'adam', 'gradient_descent'"),
+        (lambda: get_rule("sgd"), ValueError, "'sgd'; the known ones are .'adagrad', 'adam', 'adamw'"),
         (lambda: get_rule(Adam), TypeError, r"write Adam\(\)"),
         (lambda: get_rule(3.0), TypeError, "rule must be a name or a UpdateRule, got 3.0"),
         (lambda: get_rule(Adam(), beta_1=0.5), TypeError, "has its parameters already"),

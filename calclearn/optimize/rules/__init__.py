@@ -4,10 +4,32 @@ A rule is one formula, ``update(step, parameter, gradient, *state)``.  The loop 
 is written once for all rules.
 """
 
+from ._adagrad import Adagrad
 from ._adam import Adam
+from ._adamw import AdamW
+from ._amsgrad import AMSGrad
 from ._apply import apply
 from ._contract import UpdateRule, get_rule, update_rule
 from ._gradient_descent import GradientDescent
+from ._lion import Lion
 from ._momentum import Momentum
+from ._nadam import NAdam
+from ._nesterov import Nesterov
+from ._rmsprop import RMSprop
 
-__all__ = ["Adam", "GradientDescent", "Momentum", "UpdateRule", "apply", "get_rule", "update_rule"]
+__all__ = [
+    "AMSGrad",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "GradientDescent",
+    "Lion",
+    "Momentum",
+    "NAdam",
+    "Nesterov",
+    "RMSprop",
+    "UpdateRule",
+    "apply",
+    "get_rule",
+    "update_rule",
+]

@@ -1,0 +1,294 @@
+"""What the classifier and the regressor share: how a network is stated, trained and asked."""
+
+import dataclasses
+import warnings
+from typing import ClassVar
+
+import numpy as np
+import scipy.optimize
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Options
+from sklearn.utils.validation import check_is_fitted
+
+from ..base import (
+    CalculusEstimator,
+    Integral,
+    Interval,
+    LossParameters,
+    Real,
+    StrOptions,
+    check_weights,
+    fitting,
+    validate,
+)
+from ..losses import Loss
+from ..optimize import Optimality
+from ..optimize._optimality import max_norm
+from ..optimize.rules import UpdateRule, get_rule
+from ..optimize.schedules import Schedule
+from ._activations import ACTIVATIONS, Activation, get_activation
+from ._network import Network, initial_parameters
+from ._rules import HeavyBall, PaperAdam
+from ._session import Session, block_rows
+from ._training import StochasticTraining, Validation
+
+STOCHASTIC = ("sgd", "adam")
+NOT_FINITE = (
+    "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
+    "preprocessed."
+)
+
+
+class MultilayerPerceptron(StochasticTraining, LossParameters, CalculusEstimator):
+    """Networks of dense layers: parameters, data, training, and what is kept of it."""
+
+    _parameter_constraints: ClassVar[dict] = {
+        "loss": [str, Loss],
+        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "activation": [StrOptions(set(ACTIVATIONS)), Activation],
+        "solver": [StrOptions({"lbfgs", *STOCHASTIC})],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "power_t": [Interval(Real, 0, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "shuffle": ["boolean"],
+        "random_state": ["random_state"],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "verbose": ["verbose"],
+        "warm_start": ["boolean"],
+        "momentum": [Interval(Real, 0, 1, closed="both")],
+        "nesterovs_momentum": ["boolean"],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+        "beta_1": [Interval(Real, 0, 1, closed="left")],
+        "beta_2": [Interval(Real, 0, 1, closed="left")],
+        "epsilon": [Interval(Real, 0, None, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
+        "max_fun": [Interval(Integral, 1, None, closed="left")],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "batch_norm": ["boolean"],
+        "layer_norm": ["boolean"],
+        "residual": ["boolean"],
+        "clip_norm": [Interval(Real, 0, None, closed="neither"), None],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "init": [StrOptions({"glorot", "he", "lecun"})],
+        "optimizer": [str, UpdateRule, None],
+        "schedule": [str, Schedule, None],
+        "dtype": [StrOptions({"float32", "float64"}), None],
+        "restore_best": ["boolean"],
+    }
+
+    # ------------------------------------------------------------------------------------------- the problem
+
+    def _network(self, n_features) -> Network:
+        """What the parameters ask for."""
+        if self.batch_norm and self.layer_norm:
+            raise ValueError("batch_norm=True and layer_norm=True: choose one of them")
+        if self.solver == "lbfgs" and self.optimizer is None and self.dropout > 0:
+            raise ValueError("dropout needs a stochastic solver, 'sgd' or 'adam', got solver='lbfgs'")
+        sizes = self.hidden_layer_sizes
+        sizes = list(sizes) if hasattr(sizes, "__iter__") else [sizes]
+        if any(size <= 0 for size in sizes):
+            raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
+        return Network(
+            (n_features, *map(int, sizes), self.n_outputs_),
+            get_activation(self.activation),
+            dropout=float(self.dropout),
+            norm="batch" if self.batch_norm else "layer" if self.layer_norm else "",
+            residual=bool(self.residual),
+        )
+
+    def _network_of_weights(self) -> Network:
+        """What has been fitted, whatever sizes the parameters ask for by now."""
+        units = [np.shape(self.coefs_[0])[0], *(np.shape(weights)[1] for weights in self.coefs_)]
+        return dataclasses.replace(self._network(units[0]), units=tuple(units))
+
+    def _rule(self) -> UpdateRule:
+        """The update rule; one that is handed in keeps its own learning rate."""
+        rate = self.learning_rate_init
+        if isinstance(self.optimizer, str):
+            return get_rule(self.optimizer, learning_rate=rate)
+        if self.optimizer is not None:
+            return self.optimizer
+        if self.solver == "adam":
+            return PaperAdam(rate, self.beta_1, self.beta_2, self.epsilon)
+        return HeavyBall(rate, self.momentum, float(self.nesterovs_momentum))
+
+    @property
+    def _is_stochastic(self) -> bool:
+        return self.solver in STOCHASTIC or self.optimizer is not None
+
+    # ----------------------------------------------------------------------------------------- fit, and more
+
+    @fitting
+    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):
+        """Train the network.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data; float32 is kept.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets: class labels, an indicator of labels, or numbers.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights of the rows.
+        X_val, y_val : array-like, default=None
+            Rows to score after each epoch, in the place of those that `early_stopping` would set apart.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            For invalid parameters or data, or if the weights are not finite after the first epoch.
+        """
+        return self._fit(X, y, sample_weight, X_val, y_val, incremental=False)
+
+    def _fit(self, X, y, sample_weight, X_val, y_val, *, incremental):
+        first = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
+        X, y = self._validate_targets(X, y, incremental=incremental, reset=first)
+        weight = self._weights(sample_weight, X, y)
+        targets, loss = self._targets(y), self._loss()
+        self.n_outputs_ = self._count_outputs(targets)
+        network = self._network(X.shape[1])
+        random_state = check_random_state(self.random_state)
+        dtype = np.dtype(self.dtype or (X.dtype if first else self.coefs_[0].dtype))
+        if first:
+            parameters = initial_parameters(network, self.init, random_state, dtype)
+            self._start(network, parameters)
+        parameters, memory = self._pack(network, dtype)
+        problem = network, loss, parameters, memory
+        validation = None if X_val is None else self._validation_rows(X_val, y_val)
+        if self._is_stochastic:
+            self._fit_stochastic(problem, X, y, targets, weight, validation, random_state, incremental)
+        else:
+            self._fit_lbfgs(problem, X, targets, weight)
+        self._keep(network, parameters, memory)
+        if not np.isfinite(parameters).all():
+            raise ValueError(NOT_FINITE)
+        return self
+
+    def _start(self, network, parameters):
+        """The attributes before the first step."""
+        self.n_iter_ = self.t_ = 0
+        self.n_layers_ = len(network.units)
+        self.out_activation_ = self._out_activation()
+        self._keep(network, parameters, network.new_memory())
+        if self._is_stochastic:
+            self.loss_curve_ = []
+            self.gradient_norms_ = np.zeros((0, network.n_dense))
+            self._no_improvement_count = 0
+            early = self.early_stopping
+            self.best_loss_ = None if early else np.inf
+            self.validation_scores_ = [] if early else None
+            self.best_validation_score_ = -np.inf if early else None
+
+    def _keep(self, network, parameters, memory):
+        """Weights and biases as views of the flat vector, and what norms have learned."""
+        arrays, spread = network.views(parameters), network.n_dense
+        self.coefs_, self.intercepts_ = arrays[:spread], arrays[spread : 2 * spread]
+        if network.norm:
+            hidden = spread - 1
+            self.norm_scales_ = arrays[2 * spread : 2 * spread + hidden]
+            self.norm_shifts_ = arrays[2 * spread + hidden :]
+        if network.norm == "batch":
+            self._running = memory
+
+    def _pack(self, network, dtype):
+        """A flat copy of the parameters, and of the running statistics."""
+        arrays = [*self.coefs_, *self.intercepts_]
+        if network.norm:
+            arrays += [*self.norm_scales_, *self.norm_shifts_]
+        for array, shape in zip(arrays, network.shapes, strict=True):
+            if np.shape(array) != shape:
+                raise ValueError(
+                    f"coefs_ and intercepts_ have arrays of shapes {[np.shape(a) for a in arrays]}; "
+                    f"the parameters ask for {network.shapes}"
+                )
+        flat = np.concatenate([np.asarray(array, dtype).ravel() for array in arrays])
+        return flat, (self._running.copy() if network.norm == "batch" else np.zeros(0))
+
+    # -------------------------------------------------------------------------------------------- L-BFGS
+
+    def _fit_lbfgs(self, problem, X, targets, weight):
+        """Minimise over all rows at once, with SciPy."""
+        network, loss, parameters, memory = problem
+        size = X.shape[0] if network.norm == "batch" else min(X.shape[0], block_rows(network))
+        session = Session(network, loss, X, targets, weight, parameters, memory, size)
+
+        def value_gradient(x):
+            parameters[:] = x
+            value, penalty, gradient = session.evaluate(self.alpha)
+            return value + penalty, gradient
+
+        with session.blas:
+            found = scipy.optimize.minimize(
+                value_gradient,
+                parameters.astype(np.float64),
+                method="L-BFGS-B",
+                jac=True,
+                options={"maxfun": self.max_fun, "maxiter": self.max_iter, "gtol": self.tol},
+            )
+            parameters[:] = found.x
+            self.n_iter_ = min(int(found.nit), self.max_iter)
+            value, penalty, gradient = session.evaluate(self.alpha)
+        self.loss_ = value * self._reported + penalty
+        reason = "gradient within tol" if found.success else "iteration limit"
+        self._certify(network, value + penalty, gradient, found.success, reason)
+        if not found.success:
+            message = found.message if isinstance(found.message, str) else found.message.decode("latin1")
+            warnings.warn(
+                f"lbfgs failed to converge after {found.nit} iteration(s) (status={found.status}):\n{message}\n\n"
+                "Increase the number of iterations (max_iter) or scale the data.",
+                ConvergenceWarning,
+                stacklevel=6,
+            )
+
+    def _certify(self, network, value, gradient, converged, reason):
+        starts = network.starts
+        norms = {
+            f"gradient_norm_layer_{k + 1}": max_norm(gradient[starts[k] : starts[k + 1]])
+            for k in range(network.n_dense)
+        }
+        self.optimality_ = Optimality(
+            value,
+            gradient_norm=max_norm(gradient),
+            n_iter=self.n_iter_,
+            converged=bool(converged),
+            reason=reason,
+            details=norms,
+        )
+
+    # ------------------------------------------------------------------------------------------- predictions
+
+    def _weights(self, sample_weight, X, y):
+        """Weights of the rows, or None."""
+        return check_weights(sample_weight, X)
+
+    def _validation_rows(self, X, y):
+        """What `fit` was handed to validate with."""
+        if y is None:
+            raise ValueError("X_val needs y_val, got None")
+        X = validate(self, X, reset=False)
+        return Validation(X, np.asarray(y), None)
+
+    def _raw(self, X):
+        """Raw predictions of shape (n_samples, n_outputs)."""
+        check_is_fitted(self)
+        X = validate(self, X, reset=False)
+        network = self._network_of_weights()
+        dtype = np.result_type(X.dtype, self.coefs_[0].dtype)
+        parameters, memory = self._pack(network, dtype)
+        size = min(X.shape[0], block_rows(network))
+        return Session(network, None, X, None, None, parameters, memory, size).predict()
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
