@@ -136,6 +136,7 @@ class GradientFlowDisplay:
         if (self.gradient_norms > 0.0).any():
             ax.set_yscale("log")
         ax.set(xlabel="epoch", ylabel="norm of the gradient")
+        ax.xaxis.get_major_locator().set_params(integer=True)
         ax.legend()
         self.ax_, self.figure_ = ax, ax.figure
         return self
