@@ -8,7 +8,16 @@ import importlib
 
 __version__ = "0.1.0.dev0"
 
-_MODULES = ("calculus", "ensemble", "inspection", "linear_model", "losses", "optimize", "svm")
+_MODULES = (
+    "calculus",
+    "ensemble",
+    "inspection",
+    "linear_model",
+    "losses",
+    "neural_network",
+    "optimize",
+    "svm",
+)
 __all__ = ["__version__", *_MODULES]
 
 

@@ -8,6 +8,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import calclearn.ensemble
 import calclearn.linear_model
+import calclearn.neural_network
 import calclearn.svm
 from calclearn.ensemble import NewtonBoostingClassifier, NewtonBoostingRegressor
 from calclearn.linear_model import (
@@ -31,6 +32,7 @@ from calclearn.linear_model import (
     TweedieRegressor,
 )
 from calclearn.losses import Huber
+from calclearn.neural_network import MLPClassifier, MLPRegressor
 from calclearn.svm import SVC, SVR, LinearSVC, LinearSVR, NuSVC, NuSVR, OneClassSVM
 
 ESTIMATORS = [
@@ -107,6 +109,11 @@ ESTIMATORS = [
     LinearSVC(multi_class="crammer_singer", C=0.1, tol=1e-10, max_iter=100_000),
     LinearSVR(tol=1e-9),
     LinearSVR(loss="squared_epsilon_insensitive", epsilon=0.1, tol=1e-9),
+    MLPClassifier(max_iter=100),
+    MLPClassifier((10,), solver="lbfgs"),
+    MLPClassifier((16, 16), "gelu", loss="squared_hinge", residual=True, schedule="cosine", max_iter=100),
+    MLPRegressor(max_iter=100),
+    MLPRegressor("huber", (10, 10), "silu", layer_norm=True, optimizer="adamw", max_iter=100),
 ]
 
 
@@ -127,7 +134,7 @@ def test_scikit_learns_checks(estimator, check):
 
 
 def test_every_public_estimator_is_checked():
-    packages = (calclearn.linear_model, calclearn.ensemble, calclearn.svm)
+    packages = (calclearn.linear_model, calclearn.ensemble, calclearn.neural_network, calclearn.svm)
     public = [getattr(package, name) for package in packages for name in package.__all__]
     classes = {cls for cls in public if inspect.isclass(cls) and issubclass(cls, BaseEstimator)}
     assert classes == {type(estimator) for estimator in ESTIMATORS}

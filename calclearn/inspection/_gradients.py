@@ -52,8 +52,8 @@ def check_gradients(estimator, X, y, sample_weight=None, *, tolerance=1e-6, rand
     Parameters
     ----------
     estimator : MLPClassifier or MLPRegressor
-        Fitted: the gradient is looked at where the fit ended.  Not fitted: at the weights before the first step.
-        It is not changed.
+        Fitted: the gradient is looked at where the fit ended.  Not fitted: at the weights before the first
+        step.  It is not changed.
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
     sample_weight : array-like of shape (n_samples,), default=None
@@ -74,8 +74,8 @@ def check_gradients(estimator, X, y, sample_weight=None, *, tolerance=1e-6, rand
 
     Notes
     -----
-    The loss is that of all rows as one batch, penalty included, without dropout.  Where it has kinks (relu, the
-    absolute error), differences across one are not derivatives, and an error need not be a fault.
+    The loss is that of all rows as one batch, penalty included, without dropout.  Where it has kinks (relu,
+    the absolute error), differences across one are not derivatives, and an error need not be a fault.
 
     Examples
     --------

@@ -27,8 +27,7 @@ LABELS = {"unit": (0.0, 1.0), "sign": (-1.0, 1.0), "real": (-1.0, 1.0)}  # of no
 def _is_stochastic(estimator) -> bool:
     if not estimator._is_stochastic:
         raise AttributeError(
-            "partial_fit is only available for stochastic optimizers. "
-            f"{estimator.solver} is not stochastic."
+            f"partial_fit is only available for stochastic optimizers. {estimator.solver} is not stochastic."
         )
     return True
 
@@ -59,8 +58,8 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
     class_weight : dict or "balanced", default=None
         Weights of the classes, which multiply the sample weights.
     loss : str or Loss, default=None
-        What is minimised: None for the log-loss; or any loss of :mod:`calclearn.losses`, or your own.  A loss of
-        one output takes several classes each against the rest.
+        What is minimised: None for the log-loss; or any loss of :mod:`calclearn.losses`, or your own.  A loss
+        of one output takes several classes each against the rest.
     {extras}
 
     Attributes
@@ -367,5 +366,7 @@ def _classes(y):
         return np.arange(y.shape[1]), True
     check_classification_targets(y)
     if "multioutput" in kind:
-        raise ValueError("Multioutput target data is not supported: give one label a row, or an indicator of them")
+        raise ValueError(
+            "Multioutput target data is not supported: give one label a row, or an indicator of them"
+        )
     return np.unique(y), False

@@ -8,8 +8,8 @@ PARAMETERS = """hidden_layer_sizes : array-like of int, default=(100,)
     solver : {{"adam", "sgd", "lbfgs"}}, default="adam"
         Steps on batches by Adam, or with momentum; or L-BFGS on all rows at once.
     alpha : float, default=0.0001
-        Strength of the L2 penalty of the weights, in the loss: half of it times their sum of squares, divided by
-        the number of rows.
+        Strength of the L2 penalty of the weights, in the loss: half of it times their sum of squares, divided
+        by the number of rows.
     batch_size : int, default="auto"
         Rows to a step; "auto" is 200, or all if there are fewer.
     learning_rate : {{"constant", "invscaling", "adaptive"}}, default="constant"
@@ -40,14 +40,16 @@ PARAMETERS = """hidden_layer_sizes : array-like of int, default=(100,)
         Whether some rows are set apart, their score decides when to stop, and the best weights are put back.
     validation_fraction : float, default=0.1
         Share of the rows that is set apart.
-    beta_1, beta_2 : float, default=0.9, 0.999
-        Of "adam": how much of the running means stays from one step to the next.
+    beta_1 : float, default=0.9
+        Of "adam": how much of the running mean of gradients stays from one step to the next.
+    beta_2 : float, default=0.999
+        The same of the mean of their squares.
     epsilon : float, default=1e-8
         Of "adam": keeps its ratio finite.
     n_iter_no_change : int, default=10
         Epochs without progress, after which training stops.
     max_fun : int, default=15000
-        Most evaluations by "lbfgs".""".replace("beta_1, beta_2 : float, default=0.9, 0.999", "beta_1 : float, default=0.9\n        Of \"adam\": how much of the mean of gradients stays from one step to the next.\n    beta_2 : float, default=0.999").replace("how much of the running means stays", "how much of the mean of their squares stays")
+        Most evaluations by "lbfgs"."""
 
 EXTRAS = """dropout : float, default=0.0
         Probability that a hidden unit is left out of a step.
@@ -62,8 +64,8 @@ EXTRAS = """dropout : float, default=0.0
     weight_decay : float, default=0.0
         Share of the weights, times the learning rate, that each step takes away, apart from the gradient.
     init : {{"glorot", "he", "lecun"}}, default="glorot"
-        How weights are drawn: uniformly, by both fans, as scikit-learn does; or normally with a variance of 2 or
-        1 over the number of inputs, and biases of 0.
+        How weights are drawn: uniformly, by both fans, as scikit-learn does; or normally with a variance of 2
+        or 1 over the number of inputs, and biases of 0.
     optimizer : str or UpdateRule, default=None
         An update rule of :mod:`calclearn.optimize`, or your own, in the place of `solver`.  A name takes
         `learning_rate_init`, a rule its own learning rate.
@@ -94,7 +96,8 @@ ATTRIBUTES = """coefs_ : list of ndarray of shape (n_in, n_out)
         of the epoch.
     optimality_ : Optimality
         The objective over all rows that were trained on, and its gradient at the end, of each layer in
-        `details`; of networks with batch norm, over batches.  Nothing is claimed beyond.  Not of `partial_fit`.
+        `details`; of networks with batch norm, over batches.  Nothing is claimed beyond.  Not of
+        `partial_fit`.
     norm_scales_, norm_shifts_ : list of ndarray
         What `batch_norm` or `layer_norm` scale and shift by.
     n_iter_ : int
@@ -112,11 +115,12 @@ ATTRIBUTES = """coefs_ : list of ndarray of shape (n_in, n_out)
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Their names, where all are strings."""
 
-NOTES = """Backpropagation is derived in docs/derivations/backpropagation.md; the four equations stand in the docstrings
-    of :mod:`calclearn.neural_network.layers`.
+NOTES = """Backpropagation is derived in docs/derivations/backpropagation.md; the four equations stand in the
+    docstrings of :mod:`calclearn.neural_network.layers`.
 
-    Where weights or loss become NaN or infinite, training stops, warns, and keeps the weights of the best epoch.
-    If that is so after the first epoch, there is none, and `fit` raises a ValueError, as scikit-learn does.
+    Where weights or loss become NaN or infinite, training stops, warns, and keeps the weights of the best
+    epoch.  If that is so after the first epoch, there is none, and `fit` raises a ValueError, as scikit-learn
+    does.
 
     Products are left to BLAS, with one thread where they are small; threads otherwise follow the process's
     share of the machine.  With one thread for BLAS, the same fit has the same bits."""
@@ -129,5 +133,7 @@ def documented(cls):
     names = ", ".join(f'"{name}"' for name in ACTIVATIONS)
     parts = {"parameters": PARAMETERS, "extras": EXTRAS, "attributes": ATTRIBUTES, "notes": NOTES}
     for name, text in parts.items():
-        cls.__doc__ = cls.__doc__.replace("{" + name + "}", text.replace("{activations}", names).replace("{{", "{").replace("}}", "}"))
+        cls.__doc__ = cls.__doc__.replace(
+            "{" + name + "}", text.replace("{activations}", names).replace("{{", "{").replace("}}", "}")
+        )
     return cls

@@ -1,5 +1,6 @@
 """What the classifier and the regressor share: how a network is stated, trained and asked."""
 
+import copy
 import dataclasses
 import warnings
 from typing import ClassVar
@@ -244,11 +245,41 @@ class MultilayerPerceptron(StochasticTraining, LossParameters, CalculusEstimator
         if not found.success:
             message = found.message if isinstance(found.message, str) else found.message.decode("latin1")
             warnings.warn(
-                f"lbfgs failed to converge after {found.nit} iteration(s) (status={found.status}):\n{message}\n\n"
+                f"lbfgs failed to converge after {found.nit} iteration(s) (status={found.status}):\n"
+                f"{message}\n\n"
                 "Increase the number of iterations (max_iter) or scale the data.",
                 ConvergenceWarning,
                 stacklevel=6,
             )
+
+    def _objective_of(self, X, y, sample_weight):
+        """What :func:`calclearn.inspection.check_gradients` asks for.
+
+        Value and gradient on all rows as a function of the flat parameters; those as they are, or before the
+        first step; and where those of each layer lie.
+        """
+        fitted = hasattr(self, "coefs_")
+        other = copy.copy(self).set_params(dtype="float64")
+        X, y = other._validate_targets(X, y, incremental=fitted, reset=not fitted)
+        weight, targets = other._weights(sample_weight, X, y), other._targets(y)
+        other.n_outputs_ = other._count_outputs(targets)
+        network = other._network(X.shape[1])
+        if not fitted:
+            random_state = check_random_state(other.random_state)
+            other._start(network, initial_parameters(network, other.init, random_state, np.float64))
+        parameters, memory = other._pack(network, np.dtype(np.float64))
+        start = parameters.copy()
+        session = Session(network, other._loss(), X, targets, weight, parameters, memory, X.shape[0])
+
+        def objective(x):
+            parameters[:] = x
+            value, penalty, gradient = session.evaluate(other.alpha)
+            return value + penalty, gradient
+
+        spread, starts = network.n_dense, network.starts
+        names = [f"{what} of layer {k + 1}" for what in ("weights", "biases") for k in range(spread)]
+        names += [f"{what} of layer {k + 1}" for what in ("scales", "shifts") for k in range(spread - 1)]
+        return objective, start, dict(zip(names, zip(starts[:-1].tolist(), starts[1:].tolist())))
 
     def _certify(self, network, value, gradient, converged, reason):
         starts = network.starts

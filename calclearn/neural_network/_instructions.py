@@ -194,4 +194,3 @@ def add_back(kind, fields, record, rows, step, parameters, gradient, values, del
     """Where it begins, backward: after all of the block."""
     k = record[N_OUT]
     layers.add(block(deltas, record[OUT], rows, k), block(deltas, record[IN], rows, k))
-

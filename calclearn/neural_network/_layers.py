@@ -1,8 +1,8 @@
-"""The mathematics of the layers: each a pair of functions over arrays, forward and backward.
+r"""The mathematics of the layers: each a pair of functions over arrays, forward and backward.
 
-Rows are samples.  What a function writes it is handed, last.  They run interpreted (:mod:`.layers` wraps them)
-and inside compiled instructions (:mod:`._instructions`).  `error` is the derivative of the loss by what a
-layer puts out, written :math:`\\delta` in docs/derivations/backpropagation.md, equations (1) to (24).
+Rows are samples.  What a function writes it is handed, last.  They run interpreted (:mod:`.layers` wraps
+them) and inside compiled instructions (:mod:`._instructions`).  `error` is the derivative of the loss by what
+a layer puts out, written :math:`\delta` in docs/derivations/backpropagation.md, equations (1) to (24).
 """
 
 import math
@@ -38,7 +38,7 @@ def dense_error(error, weights, inputs_error):
 
 @layer
 def dense_gradient(inputs, error, gradient):
-    r"""By the weights, :math:`h^\top \delta`: a weight matters as its input is large and its output errs; (4)."""
+    r"""By the weights, :math:`h^\top \delta`: a weight matters by its input and its output's error; (4)."""
     np.dot(inputs.T, error, gradient)
 
 
@@ -122,7 +122,7 @@ WORD = 0xFFFFFFFF
 
 @layer
 def mixed(word):
-    """A number of 32 bits from another, each bit of which depends on all bits of it (a finaliser of hashes)."""
+    """A number of 32 bits from another, each bit of it by all bits of the other (a finaliser of hashes)."""
     word = ((word ^ (word >> 16)) * 0x7FEB352D) & WORD
     word = ((word ^ (word >> 15)) * 0x846CA68B) & WORD
     return word ^ (word >> 16)
@@ -136,7 +136,7 @@ def dropout_key(seed, step, number):
 
 @layer
 def dropout(key, rate, values):
-    r"""Set each value to 0 with probability `rate`, and divide the others by what is kept: the mean stays; (15).
+    r"""Set each value to 0 with probability `rate`, and divide the others by the share that is kept; (15).
 
     Entry j of row i is kept if the hash of (key, i, j) says so: a mask needs no memory, and going back is the
     same product with the same key.
@@ -156,10 +156,10 @@ def dropout(key, rate, values):
 
 @layer
 def batch_norm_training(inputs, scale, shift, epsilon, inverse, running, share, outputs):
-    r"""Each column with mean 0 and variance 1 over the batch, :math:`\hat z`, then scaled and shifted; (16), (17).
+    r"""Each column with mean 0 and variance 1 over the batch, :math:`\hat z`, scaled and shifted; (16), (17).
 
-    `inputs` become :math:`\hat z`, and `inverse` :math:`1/\sigma`.  `running`, of shape (2, columns), moves by
-    `share` towards the batch's mean and its variance with divisor n - 1.  Statistics are of float64.
+    `inputs` become :math:`\hat z`, and `inverse` :math:`1/\sigma`.  `running`, of shape (2, columns), moves
+    by `share` towards the batch's mean and its variance with divisor n - 1.  Statistics are of float64.
     """
     n, columns = inputs.shape
     mean, square = np.zeros(columns), np.zeros(columns)

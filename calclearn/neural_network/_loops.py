@@ -1,4 +1,4 @@
-"""The compiled loops over batches: gather, forward, error, backward, update, without coming back to Python."""
+"""The compiled loops over batches: gather, forward, error, backward, update, with no Python in between."""
 
 from typing import NamedTuple
 
@@ -12,7 +12,9 @@ from ._steps import weight_of
 
 GATHER, ERROR, UPDATE = range(3)  # the records of what surrounds the layers
 RATE = N_OUT  # of the update's record: where its learning rate is among the fields
-N_WEIGHTS, L2, DECAY, CLIP, WHOLE, SHAPE = range(6)  # the numbers of a training; SHAPE begins the update's four
+N_WEIGHTS, L2, DECAY, CLIP, WHOLE, SHAPE = range(
+    6
+)  # the numbers of a training; SHAPE begins the update's four
 N_NUMBERS = SHAPE + 4
 BATCH_LOSS, LOSS, PENALTY, N_SUMS = range(4)
 
@@ -28,7 +30,7 @@ class Tables(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """X as CSR, or flat and dense with empty `indices` and `indptr`; targets and weights, which may be empty."""
+    """X as CSR, or flat and dense with empty `indices` and `indptr`; targets and weights, or empty."""
 
     data: np.ndarray
     indices: np.ndarray
@@ -93,7 +95,12 @@ def run_batches(tables, rows, buffers, numbers, order, size, rates):
             part = gradient[spans[k, 0] : spans[k, 1]]
             norms[k] += np.sqrt(np.float64(np.dot(part, part)))
         fields[update[RATE]] = rates[b]
-        shape[0], shape[1], shape[2], shape[3] = n_weights, numbers[L2] / share, 1.0, numbers[DECAY] * rates[b]
+        shape[0], shape[1], shape[2], shape[3] = (
+            n_weights,
+            numbers[L2] / share,
+            1.0,
+            numbers[DECAY] * rates[b],
+        )
         if numbers[CLIP] > 0.0:
             _clip(parameters, gradient, shape, numbers[CLIP])
         call(update[ADDRESS], fields, update, t, parameters, gradient, moments, shape)

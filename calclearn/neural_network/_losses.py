@@ -13,7 +13,7 @@ from ..losses import Loss, MultinomialLogLoss, Poisson
 
 
 class PoissonDeviance(Poisson):
-    """Half the Poisson deviance with the part that depends on `y` only, as scikit-learn's networks report it."""
+    """Half the Poisson deviance, what depends on `y` only included, as scikit-learn's networks report it."""
 
     def value(self, y, raw):
         return np.exp(raw) - y * raw + scipy.special.xlogy(y, y) - y

@@ -1,7 +1,8 @@
 """A network: what it is made of, where its parameters lie, and the program that computes it.
 
-All parameters are one flat vector: the weights of all dense layers, then their biases, then what norms scale and
-shift by.  Buffers are flat too: each layer has its block, and its error lies at the same place of another buffer.
+All parameters are one flat vector: the weights of all dense layers, then their biases, then what norms scale
+and shift by.  Buffers are flat too: each layer has its block, and its error lies at the same place of another
+buffer.
 """
 
 import dataclasses
@@ -223,8 +224,8 @@ def _hidden(to, network, k, inputs, memory, training, statistics) -> int:
 def initial_parameters(network, init, random_state, dtype) -> np.ndarray:
     """The flat vector before the first step; equation (25) of docs/derivations/backpropagation.md.
 
-    "glorot" draws uniformly as scikit-learn does, in its order, with bounds by both fans; "he" and "lecun" draw
-    from a normal distribution with a variance of 2 and of 1 over the fan-in, and set biases to 0.
+    "glorot" draws uniformly as scikit-learn does, in its order, with bounds by both fans; "he" and "lecun"
+    draw from a normal distribution with a variance of 2 and of 1 over the fan-in, and set biases to 0.
     """
     parameters = network.views(np.empty(network.starts[-1], dtype))
     spread = network.n_dense

@@ -27,8 +27,8 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):
     Parameters
     ----------
     loss : str or Loss, default="squared_error"
-        What is minimised: any loss of one output of :mod:`calclearn.losses`, or your own; of several outputs, the
-        sum over them.  Predictions are its means: under "poisson", exponentials.
+        What is minimised: any loss of one output of :mod:`calclearn.losses`, or your own; of several outputs,
+        the sum over them.  Predictions are its means: under "poisson", exponentials.
     {parameters}
     {extras}
 
@@ -45,8 +45,8 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):
     -----
     {notes}
 
-    Of several outputs under the squared error `loss_` is the mean over them, as scikit-learn reports it, and what
-    is minimised the sum.
+    Of several outputs under the squared error `loss_` is the mean over them, as scikit-learn reports it, and
+    what is minimised the sum.
 
     Examples
     --------
@@ -54,7 +54,7 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):
     >>> from calclearn.neural_network import MLPRegressor
     >>> X = np.linspace(-2, 2, 200).reshape(-1, 1)
     >>> y = np.sin(2 * X.ravel())
-    >>> model = MLPRegressor("huber", (30, 30), activation="tanh", solver="lbfgs", random_state=0, max_iter=500)
+    >>> model = MLPRegressor("huber", (30, 30), "tanh", solver="lbfgs", random_state=0, max_iter=500)
     >>> model.fit(X, y).score(X, y) > 0.99
     True
     """

@@ -1,4 +1,4 @@
-"""Update rules as scikit-learn's multilayer perceptrons have them; not registered, as they are for those alone.
+"""Update rules as scikit-learn's networks have them; not registered, as they are for those alone.
 
 Derivation: docs/derivations/gradient-descent.md.
 """
@@ -12,7 +12,7 @@ from ..optimize.rules import UpdateRule
 
 
 class PaperAdam:
-    r"""Adam with :math:`\varepsilon` beside :math:`\sqrt v` before the correction, the paper's faster variant."""
+    r"""Adam with :math:`\varepsilon` beside an uncorrected :math:`\sqrt v`: the paper's faster variant."""
 
     learning_rate: float = 0.001
     beta_1: float = 0.9
@@ -30,7 +30,7 @@ class PaperAdam:
 
 
 class HeavyBall:
-    r"""Momentum, of which Nesterov's variant takes the step that the next one would take with this gradient."""
+    r"""Momentum; Nesterov's variant takes the step that the next one would take with this gradient."""
 
     learning_rate: float = 0.001
     momentum: float = 0.9

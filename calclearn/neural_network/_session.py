@@ -1,4 +1,4 @@
-"""A network, its data and its buffers, ready for the compiled loops: what an estimator trains and predicts with."""
+"""A network, its data and its buffers, ready for the compiled loops."""
 
 import dataclasses
 import time
@@ -9,6 +9,7 @@ from scipy.sparse import issparse
 
 from .._runtime import threads
 from .._runtime.formulas import FormulaError
+from .._runtime.jit import readonly
 from ..losses import pointwise
 from . import _steps as steps
 from ._instructions import ADDRESS, FIELDS, IN, KEPT, N_OUT, SEED, SIZE
@@ -50,11 +51,11 @@ def rows_of(X, y, weight, dtype) -> Rows:
     else:
         data, indices, indptr = np.ascontiguousarray(X, dtype).reshape(-1), NOBODY, NOBODY
     return Rows(
-        steps.readonly(data, dtype),
-        steps.readonly(indices, np.int32),
-        steps.readonly(indptr, np.int64),
-        steps.readonly(y, dtype),
-        steps.readonly(weight, dtype),
+        readonly(data, dtype),
+        readonly(indices, np.int32),
+        readonly(indptr, np.int64),
+        readonly(y, dtype),
+        readonly(weight, dtype),
     )
 
 
@@ -195,8 +196,7 @@ class Session:
         return int(self.buffers.clock[0])
 
     def train(self, order, rates):
-        """One pass over the rows in `order`: the mean loss, the mean penalty, and the mean norm of each layer's
-        gradient.
+        """One pass over the rows in `order`: mean loss, mean penalty, and mean norm of each layer's gradient.
 
         Parameters
         ----------

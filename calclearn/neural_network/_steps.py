@@ -8,7 +8,6 @@ from numba import types
 from numba.extending import overload
 
 from .._runtime.formulas import _BEHIND, Formula
-from .._runtime.jit import readonly
 from .._runtime.links import FormulaKind, address, formula_at, linked
 from ..optimize.rules._apply import _entries, _rounded, _store, _tuple
 from ._instructions import FIELDS, IN, INDPTR, KEPT, N_OUT, block
@@ -51,7 +50,7 @@ def weight_of(weight, i):
 
 @linked
 def scalar_error(kind, fields, record, chosen, y, weight, scale, values, deltas, sums):
-    r"""A loss of each output: :math:`\delta = s\,\partial\ell/\partial z`, equation (2), and the sum of losses."""
+    r"""A loss of each output: :math:`\delta = s\,\partial\ell/\partial z`, (2), and the sum of losses."""
     loss = formula_at(kind, fields, record[FIELDS])
     raw = block(values, record[IN], chosen.shape[0], record[N_OUT])
     error = block(deltas, record[IN], chosen.shape[0], record[N_OUT])
@@ -169,9 +168,7 @@ def error_address(loss: Formula, dtype) -> int:
     function = row_error if hasattr(loss, "value_row") else scalar_error
     data = _array(floats, 2, readonly=True), _array(floats, readonly=True)
     buffers = _array(floats), _array(floats), doubles
-    return address(
-        function, loss, (doubles, INTEGERS, INTEGERS, *data, types.float64, *buffers), dtype
-    )
+    return address(function, loss, (doubles, INTEGERS, INTEGERS, *data, types.float64, *buffers), dtype)
 
 
 def update_address(rule: Formula, dtype) -> int:

@@ -182,7 +182,7 @@ class StochasticTraining:
         return self._rate * np.array([clock.factor(time) for time in times])
 
     def _is_enough(self, score) -> bool:
-        """Whether there was no progress for long; takes note of this epoch, and lets the learning rate fall."""
+        """Whether there was no progress for long; takes note of this epoch; the learning rate may fall."""
         if self.early_stopping and score is not None:
             idle = score < self.best_validation_score_ + self.tol
             self.best_validation_score_ = max(self.best_validation_score_, score)
@@ -205,7 +205,7 @@ class StochasticTraining:
         return True
 
     def _scorer(self, session, validation):
-        """A function of nothing: the score of the weights as they are, NaN where predictions are not finite."""
+        """A function of nothing: the score of the weights as they are, NaN if predictions are not finite."""
         X, y, weight = validation
         asked = Session(
             session.network,
@@ -233,10 +233,9 @@ class StochasticTraining:
             )
         best.restore(parameters, memory)
         warnings.warn(
-            f"Training diverged in epoch {self.n_iter_}: the weights or the loss are not finite. The weights of "
-            f"the best epoch are kept. A smaller learning_rate_init than {self.learning_rate_init}, scaled data "
-            "or clip_norm may help.",
+            f"Training diverged in epoch {self.n_iter_}: the weights or the loss are not finite. The weights "
+            f"of the best epoch are kept. A smaller learning_rate_init than {self.learning_rate_init}, "
+            "scaled data or clip_norm may help.",
             ConvergenceWarning,
             stacklevel=7,
         )
-

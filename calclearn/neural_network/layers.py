@@ -1,8 +1,8 @@
 r"""Backpropagation to look at: layers with a step forward, and one back that returns the error and gradients.
 
 A network is a composition of layers, and the derivative of a composition is a product, taken from the loss
-backwards.  Each layer is handed :math:`\delta`, the derivative of the loss by what it put out, and answers with the
-derivative by what it was put in, and by its parameters.  The four equations of backpropagation are
+backwards.  Each layer is handed :math:`\delta`, the derivative of the loss by what it put out, and answers
+with the derivative by what it was put in, and by its parameters.  The four equations of backpropagation are
 
 .. math::
     \delta^L = \frac{\partial \ell}{\partial z^L}, \qquad
@@ -55,8 +55,8 @@ def output_error(loss, y, raw):
     Examples
     --------
     >>> import numpy as np
-    >>> output_error("squared_error", y=np.array([[1.0], [0.0]]), raw=np.array([[3.0], [1.0]])).ravel().tolist()
-    [1.0, 0.5]
+    >>> output_error("squared_error", y=np.array([1.0, 0.0]), raw=np.array([[3.0], [1.0]])).tolist()
+    [[1.0], [0.5]]
     """
     loss, raw = get_loss(loss), np.ascontiguousarray(raw)
     if hasattr(loss, "value_row"):
@@ -132,7 +132,7 @@ class Dense(Layer):
         return outputs
 
     def backward(self, error):
-        r""":math:`\delta W^\top`, equation (3), and by the parameters :math:`h^\top\delta` (4), :math:`\sum_i\delta_i` (5).
+        r""":math:`\delta W^\top` (3); by parameters :math:`h^\top\delta` (4) and :math:`\sum_i\delta_i` (5).
 
         Parameters
         ----------

@@ -1,0 +1,361 @@
+"""What networks do beyond scikit-learn's, and how they behave: options, stopping, interrupts, threads."""
+
+import copy
+import multiprocessing
+import pickle
+import signal
+import threading
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_matrix
+from sklearn.base import clone
+from sklearn.datasets import load_iris, make_regression
+from sklearn.exceptions import ConvergenceWarning
+
+from calclearn._runtime.threads import blas_threads
+from calclearn.losses import loss
+from calclearn.losses._contract import REGISTRY as LOSSES
+from calclearn.neural_network import MLPClassifier, MLPRegressor, activation
+from calclearn.neural_network._activations import REGISTRY as ACTIVATIONS
+from calclearn.neural_network._session import Session
+from calclearn.optimize.rules import Adam, AdamW
+
+IRIS = load_iris(return_X_y=True)
+X, LABELS = (IRIS[0] - IRIS[0].mean(axis=0)) / IRIS[0].std(axis=0), IRIS[1]
+R, NUMBERS = make_regression(120, 5, random_state=0)
+NUMBERS = NUMBERS / 100
+quiet = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+@pytest.fixture(autouse=True)
+def _registries_stay_as_they_are():
+    before = dict(LOSSES), dict(ACTIVATIONS)
+    yield
+    for registry, content in zip((LOSSES, ACTIVATIONS), before, strict=True):
+        registry.clear()
+        registry.update(content)
+
+
+def flat(model):
+    return np.concatenate([array.ravel() for array in (*model.coefs_, *model.intercepts_)])
+
+
+# ------------------------------------------------------------------------------------------------- options
+
+
+OPTIONS = {
+    "batch norm": {"batch_norm": True},
+    "layer norm": {"layer_norm": True},
+    "residual": {"residual": True, "hidden_layer_sizes": (16, 16, 16)},
+    "dropout": {"dropout": 0.1},
+    "clipped": {"clip_norm": 1.0},
+    "decay": {"weight_decay": 0.01},
+    "he": {"init": "he"},
+    "lecun": {"init": "lecun", "activation": "selu"},
+    "rule": {"optimizer": AdamW(learning_rate=0.01)},
+    "rule by name": {"optimizer": "nadam"},
+    "schedule": {"schedule": "cosine"},
+    "float32": {"dtype": "float32"},
+    "best": {"restore_best": True},
+}
+
+
+@quiet
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+def test_every_option_learns(options):
+    options = {"max_iter": 60, "learning_rate_init": 0.01, "batch_size": 30, "random_state": 0} | options
+    model = MLPClassifier(**options).fit(X, LABELS)
+    assert model.score(X, LABELS) > 0.95
+    assert model.score(csr_matrix(X), LABELS) == model.score(X, LABELS)
+    again = pickle.loads(pickle.dumps(model))
+    assert_array_equal(again.predict_proba(X), model.predict_proba(X))
+
+
+@quiet
+def test_label_smoothing_makes_probabilities_less_sure():
+    sure, less = (
+        MLPClassifier(learning_rate_init=0.01, label_smoothing=share, random_state=0).fit(X, LABELS)
+        for share in (0.0, 0.3)
+    )
+    assert less.score(X, LABELS) > 0.95
+    top = less.predict_proba(X).max(axis=1).mean()
+    assert top < sure.predict_proba(X).max(axis=1).mean()
+    assert top < 0.9  # of a target of 1 - 0.3 + 0.3 / 3
+
+
+@quiet
+def test_a_class_weight_is_a_sample_weight():
+    weight = np.where(LABELS == 1, 3.0, 1.0)
+    by_class = MLPClassifier((5,), class_weight={1: 3.0}, random_state=0, max_iter=20).fit(X, LABELS)
+    by_row = MLPClassifier((5,), random_state=0, max_iter=20).fit(X, LABELS, sample_weight=weight)
+    assert_array_equal(flat(by_class), flat(by_row))
+
+
+@quiet
+def test_adam_of_the_package_differs_from_scikit_learns_where_gradients_are_tiny_only():
+    mine = MLPRegressor(random_state=0, max_iter=10).fit(R, NUMBERS)
+    other = MLPRegressor(random_state=0, max_iter=10, optimizer=Adam(0.001)).fit(R, NUMBERS)
+    assert_allclose(flat(mine), flat(other), atol=1e-4)
+    assert (flat(mine) != flat(other)).any()
+
+
+@quiet
+def test_decoupled_decay_takes_its_share_of_the_weights_at_each_step():
+    options = {"solver": "sgd", "momentum": 0.0, "alpha": 0.0, "learning_rate_init": 0.1, "random_state": 0}
+    free = MLPRegressor(max_iter=1, batch_size=120, **options).fit(R, NUMBERS)
+    shrunk = MLPRegressor(max_iter=1, batch_size=120, weight_decay=0.5, **options).fit(R, NUMBERS)
+    start = MLPRegressor(max_iter=1, batch_size=120, **options | {"learning_rate_init": 1e-300}).fit(
+        R, NUMBERS
+    )
+    for a, b, c in zip(free.coefs_, shrunk.coefs_, start.coefs_):
+        assert_allclose(b, a - 0.1 * 0.5 * c, rtol=1e-12, atol=1e-14)
+    assert_array_equal(free.intercepts_[0], shrunk.intercepts_[0])
+
+
+@quiet
+def test_a_clipped_gradient_makes_no_longer_steps():
+    options = {"solver": "sgd", "momentum": 0.0, "learning_rate_init": 1.0, "random_state": 0, "alpha": 0.5}
+    start = MLPRegressor(max_iter=1, **options | {"learning_rate_init": 1e-300}).fit(R, 100 * NUMBERS)
+    clipped = MLPRegressor(max_iter=1, clip_norm=0.25, **options).fit(R, 100 * NUMBERS)
+    assert_allclose(np.linalg.norm(flat(clipped) - flat(start)), 0.25, rtol=1e-10)
+
+
+@quiet
+def test_a_loss_and_an_activation_of_ones_own_are_one_formula_each():
+    @loss("cauchy")
+    class Cauchy:
+        def value(self, y, raw):
+            return np.log1p((raw - y) ** 2)
+
+    @activation("sine")
+    class Sine:
+        frequency: float = 1.0
+
+        def value(self, x):
+            return np.sin(self.frequency * x)
+
+    dirty = NUMBERS.copy()
+    dirty[::10] += 50.0
+    options = {"learning_rate_init": 0.01, "max_iter": 300, "random_state": 0}
+    model = MLPRegressor(Cauchy(), activation=Sine(frequency=0.5), **options).fit(R, dirty)
+    assert np.median(np.abs(model.predict(R) - dirty)) < 0.1
+    hinge = MLPClassifier((10,), loss="squared_hinge", solver="lbfgs", random_state=0).fit(X, LABELS)
+    assert hinge.score(X, LABELS) > 0.97
+    assert not hasattr(hinge, "predict_proba")
+
+
+# ------------------------------------------------------------------------------------------------ attributes
+
+
+@quiet
+def test_assigned_weights_are_used():
+    model = MLPRegressor(hidden_layer_sizes=(2,), max_iter=1).fit(R[:, :3], NUMBERS)
+    model.coefs_ = [np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]]), np.array([[1.0], [2.0]])]
+    model.intercepts_ = [np.zeros(2), np.array([0.5])]
+    assert_allclose(model.predict([[3.0, 2.0, 9.0], [-1.0, 1.0, 9.0]]), [7.5, 2.5])
+    model.coefs_[1][0, 0] = 10.0  # in place too
+    assert_allclose(model.predict([[3.0, 2.0, 9.0]]), [34.5])
+    model.coefs_[1] = np.ones((3, 1))
+    with pytest.raises(ValueError, match="shapes"):
+        model.predict([[3.0, 2.0, 9.0]])
+
+
+@quiet
+def test_the_certificate_is_the_objective_of_all_rows_and_its_gradient():
+    model = MLPRegressor(hidden_layer_sizes=(4,), activation="tanh", solver="lbfgs", max_iter=2000, alpha=0.1)
+    model.set_params(random_state=0, tol=1e-6).fit(R, NUMBERS)
+    record = model.optimality_
+    objective = 0.5 * np.mean((model.predict(R) - NUMBERS) ** 2)
+    objective += 0.05 / len(R) * sum((weights**2).sum() for weights in model.coefs_)
+    assert_allclose(record.objective, objective, rtol=1e-12)
+    assert_allclose(record.objective, model.loss_, rtol=1e-12)
+    assert record.converged
+    assert record.gradient_norm < 1e-3
+    assert max(record.details.values()) <= record.gradient_norm
+    assert list(record.details) == ["gradient_norm_layer_1", "gradient_norm_layer_2"]
+
+
+@quiet
+def test_gradient_norms_are_those_of_each_layer_and_epoch():
+    options = {"hidden_layer_sizes": (6, 5), "batch_size": 120, "random_state": 0, "alpha": 0.0}
+    model = MLPRegressor(max_iter=3, **options).fit(R, NUMBERS)
+    assert model.gradient_norms_.shape == (3, 3)
+    start = MLPRegressor(max_iter=1, learning_rate_init=1e-300, **options).fit(R, NUMBERS)
+    objective, x, parts = start._objective_of(R, NUMBERS, None)
+    gradient = objective(x)[1]
+    norms = [np.linalg.norm(gradient[slice(*parts[f"weights of layer {k}"])]) for k in (1, 2, 3)]
+    assert_allclose(model.gradient_norms_[0], norms, rtol=1e-9)
+
+
+# -------------------------------------------------------------------------------------------------- stopping
+
+
+@quiet
+def test_handed_in_rows_are_scored_and_the_best_epoch_is_put_back():
+    rows = {"X_val": X[::2], "y_val": LABELS[::2]}
+    model = MLPClassifier(max_iter=40, learning_rate_init=0.1, restore_best=True, random_state=0)
+    model.fit(X[1::2], LABELS[1::2], **rows)
+    assert len(model.validation_scores_) == model.n_iter_
+    assert model.score(*rows.values()) == max(model.validation_scores_)
+    early = clone(model).set_params(early_stopping=True, n_iter_no_change=3, max_iter=200)
+    early.fit(X[1::2], LABELS[1::2], **rows)
+    assert early.n_iter_ < 200
+    assert early.best_validation_score_ == max(early.validation_scores_)
+    with pytest.raises(ValueError, match="y_val"):
+        model.fit(X, LABELS, X_val=X)
+
+
+def test_partial_fit_goes_on_also_after_early_stopping():
+    model = MLPClassifier(early_stopping=True, random_state=0, max_iter=5, n_iter_no_change=2, tol=1.0)
+    model.fit(X, LABELS)
+    steps = model.t_
+    model.partial_fit(X, LABELS, X_val=X, y_val=LABELS)
+    assert model.t_ == steps + len(X)
+    assert model.validation_scores_[-1] == model.score(X, LABELS)
+    assert not hasattr(MLPClassifier(solver="lbfgs"), "partial_fit")
+
+
+def test_a_training_that_diverges_keeps_its_best_epoch_and_says_so():
+    """Steps that grow without end: the loss rises after some epochs, to infinity."""
+    options = {"activation": "identity", "solver": "sgd", "learning_rate_init": 1.0, "random_state": 0}
+    model = MLPRegressor(n_iter_no_change=np.inf, momentum=0.0, batch_size=120, **options)
+    with pytest.warns(ConvergenceWarning, match="learning_rate_init"):
+        model.fit(R, NUMBERS)
+    assert np.isfinite(flat(model)).all()
+    assert model.optimality_.reason == "diverged"
+    assert not np.isfinite(model.loss_)
+    assert model.optimality_.objective < 10
+
+
+def test_weights_that_are_not_finite_after_the_first_epoch_are_an_error_and_change_nothing():
+    huge = np.finfo(float).max * np.random.default_rng(0).uniform(size=R.shape)
+    model = MLPRegressor(warm_start=True, max_iter=1)
+    with pytest.warns(ConvergenceWarning):
+        model.fit(R, NUMBERS)
+    before = flat(model).copy()
+    with pytest.raises(ValueError, match="non-finite"):
+        model.fit(huge, NUMBERS)
+    assert_array_equal(flat(model), before)
+
+
+def test_ctrl_c_ends_training_with_the_weights_of_the_moment(monkeypatch):
+    calls = []
+    run = Session._run
+
+    def counted(self, order, rates):
+        calls.append(len(rates))
+        if len(calls) == 4:
+            signal.raise_signal(signal.SIGINT)
+        run(self, order, rates)
+
+    monkeypatch.setattr(Session, "_run", counted)
+    with pytest.warns(UserWarning, match="interrupted by user"):
+        model = MLPRegressor(random_state=0).fit(R, NUMBERS)
+    assert model.n_iter_ == len(model.loss_curve_) == 3
+    assert model.optimality_.reason == "interrupted"
+    with pytest.warns(ConvergenceWarning):
+        other = MLPRegressor(random_state=0, max_iter=3).fit(R, NUMBERS)
+    assert_array_equal(flat(model), flat(other))
+
+
+# ---------------------------------------------------------------------------- processes, threads, same bits
+
+
+def _fit_and_predict(_):
+    return MLPRegressor(tol=10.0, n_iter_no_change=1, random_state=0).fit(R, NUMBERS).predict(R)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGCHLD"), reason="no fork on this system")
+def test_a_forked_process_trains_and_predicts_the_same():
+    here = _fit_and_predict(0)
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        assert_array_equal(pool.map(_fit_and_predict, [0])[0], here)
+
+
+def test_threads_that_fit_at_once_do_not_disturb_each_other():
+    here, results = _fit_and_predict(0), [None] * 4
+
+    def work(k):
+        results[k] = _fit_and_predict(k)
+
+    workers = [threading.Thread(target=work, args=(k,)) for k in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    for result in results:
+        assert_array_equal(result, here)
+
+
+@quiet
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_same_bits_for_any_number_of_threads(threads, monkeypatch):
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", str(threads))
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(9000, 4))
+    with blas_threads(1):
+        model = MLPRegressor(hidden_layer_sizes=(8,), max_iter=2, dropout=0.2, random_state=0)
+        predicted = model.fit(rows, rows[:, 0]).predict(rows)
+    reference = _BITS.setdefault("mlp", predicted)
+    assert_array_equal(predicted, reference)
+
+
+_BITS: dict = {}
+
+
+# ---------------------------------------------------------------------------------------------------- errors
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"batch_norm": True, "layer_norm": True}, "batch_norm"),
+        ({"solver": "lbfgs", "dropout": 0.5}, "dropout"),
+        ({"hidden_layer_sizes": (5, 0)}, "hidden_layer_sizes"),
+        ({"activation": "swish!"}, "activation"),
+        ({"optimizer": "nobody"}, "nobody"),
+        ({"schedule": "nobody"}, "nobody"),
+        ({"loss": "poisson"}, "poisson"),
+        ({"loss": "hinge", "label_smoothing": 0.1}, "label_smoothing"),
+        ({"dropout": 1.0}, "dropout"),
+        ({"init": "zeros"}, "init"),
+        ({"dtype": "float16"}, "dtype"),
+    ],
+    ids=str,
+)
+def test_bad_parameters_are_named(parameters, message):
+    with pytest.raises(ValueError, match=message):
+        MLPClassifier(**parameters).fit(X, LABELS)
+
+
+def test_bad_targets_are_named():
+    with pytest.raises(ValueError, match="valid range"):
+        MLPRegressor("poisson").fit(R, NUMBERS)
+    with pytest.raises(ValueError, match="classes"):
+        MLPRegressor("multinomial_log_loss").fit(R, np.arange(120.0) % 3)
+    with pytest.raises(ValueError, match="several labels"):
+        MLPClassifier(loss="multinomial_log_loss").fit(R, np.eye(3)[np.arange(120) % 3])
+    with pytest.raises(ValueError, match="non-zero"):
+        MLPRegressor().fit(R, NUMBERS, sample_weight=np.zeros(120))
+
+
+@quiet
+def test_rows_without_weight_teach_nothing():
+    weight = np.ones(120)
+    weight[40:] = 0
+    spoiled = NUMBERS.copy()
+    spoiled[40:] = 1e6
+    options = {"batch_size": 40, "shuffle": False, "max_iter": 3, "random_state": 0, "alpha": 0.0}
+    all_rows = MLPRegressor(**options).fit(R, spoiled, sample_weight=weight)
+    some = MLPRegressor(**options).fit(R[:40], NUMBERS[:40], sample_weight=weight[:40])
+    assert_allclose(flat(all_rows), flat(some), rtol=1e-12)
+
+
+def test_a_copy_is_independent():
+    with pytest.warns(ConvergenceWarning):
+        model = MLPRegressor(max_iter=1, random_state=0).fit(R, NUMBERS)
+    other = copy.deepcopy(model)
+    other.partial_fit(R, NUMBERS)
+    assert (flat(other) != flat(model)).any()
