@@ -7,7 +7,7 @@ import pytest
 from matplotlib import pyplot
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -97,3 +97,15 @@ def test_matplotlib_is_needed_to_draw_alone(monkeypatch):
     display = GradientFlowDisplay(gradient_norms=NORMS)
     with pytest.raises(ImportError, match="needs matplotlib"):
         display.plot()
+
+
+def test_of_a_fitted_network_there_is_a_line_for_each_layer_of_weights(rng):
+    from calclearn.neural_network import MLPRegressor
+
+    X = rng.normal(size=(40, 3))
+    model = MLPRegressor(hidden_layer_sizes=(4, 4), activation="logistic", max_iter=3, random_state=0)
+    with pytest.warns(ConvergenceWarning):
+        model.fit(X, X[:, 0])
+    display = GradientFlowDisplay.from_estimator(model)
+    assert display.gradient_norms.shape == (3, 3)
+    assert (display.gradient_norms > 0.0).all()
