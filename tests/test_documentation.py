@@ -10,6 +10,7 @@ import pytest
 
 import calclearn
 from calclearn.losses import _contract as losses
+from calclearn.neural_network import _activations as activations
 from calclearn.optimize.rules import _contract as rules
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -46,9 +47,10 @@ def relative(page):
 @pytest.fixture(autouse=True)
 def _registries_stay_as_they_are():
     """Examples register losses and rules of their own, which other tests must not see."""
-    before = dict(losses.REGISTRY), dict(rules.REGISTRY)
+    registries = losses.REGISTRY, rules.REGISTRY, activations.REGISTRY
+    before = [dict(registry) for registry in registries]
     yield
-    for registry, content in zip((losses.REGISTRY, rules.REGISTRY), before, strict=True):
+    for registry, content in zip(registries, before, strict=True):
         registry.clear()
         registry.update(content)
 

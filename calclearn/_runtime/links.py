@@ -91,7 +91,7 @@ def address(function, formula: Formula | None, arguments: tuple, dtype=np.float6
     signature = (kind, *arguments)
     if signature not in function.overloads:
         function.compile(signature)
-    compiled = function.overloads[signature]
+    compiled: Any = function.overloads[signature]
     return compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
 
 

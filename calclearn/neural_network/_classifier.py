@@ -204,11 +204,11 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
             )
         return X, y
 
-    def _loss(self) -> Loss:
+    def _loss(self):
         """The loss of the parameters."""
         several = len(self.classes_) > 2 and not self._is_multilabel
         if self.loss is None:
-            loss: Loss = MultinomialLogLoss() if several else LogLoss()
+            loss = MultinomialLogLoss() if several else LogLoss()
         else:
             loss = get_loss(self.loss)
         if hasattr(loss, "value_row") and self._is_multilabel:

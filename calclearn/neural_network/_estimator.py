@@ -84,7 +84,7 @@ class MultilayerPerceptron(StochasticTraining, LossParameters, CalculusEstimator
 
     # ------------------------------------------------------------------------------------------- the problem
 
-    def _network(self, n_features) -> Network:
+    def _network(self, n_features):
         """What the parameters ask for."""
         if self.batch_norm and self.layer_norm:
             raise ValueError("batch_norm=True and layer_norm=True: choose one of them")
@@ -102,12 +102,12 @@ class MultilayerPerceptron(StochasticTraining, LossParameters, CalculusEstimator
             residual=bool(self.residual),
         )
 
-    def _network_of_weights(self) -> Network:
+    def _network_of_weights(self):
         """What has been fitted, whatever sizes the parameters ask for by now."""
         units = [np.shape(self.coefs_[0])[0], *(np.shape(weights)[1] for weights in self.coefs_)]
         return dataclasses.replace(self._network(units[0]), units=tuple(units))
 
-    def _rule(self) -> UpdateRule:
+    def _rule(self):
         """The update rule; one that is handed in keeps its own learning rate."""
         rate = self.learning_rate_init
         if isinstance(self.optimizer, str):
@@ -119,7 +119,7 @@ class MultilayerPerceptron(StochasticTraining, LossParameters, CalculusEstimator
         return HeavyBall(rate, self.momentum, float(self.nesterovs_momentum))
 
     @property
-    def _is_stochastic(self) -> bool:
+    def _is_stochastic(self):
         return self.solver in STOCHASTIC or self.optimizer is not None
 
     # ----------------------------------------------------------------------------------------- fit, and more

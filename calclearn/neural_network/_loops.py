@@ -6,7 +6,7 @@ import numpy as np
 
 from .._runtime.jit import kernel
 from .._runtime.links import NOTHING, call
-from ._instructions import ADDRESS, N_OUT, OUT, block
+from ._instructions import ADDRESS, N_OUT, OUT
 from ._layers import layer
 from ._steps import weight_of
 
@@ -129,4 +129,6 @@ def run_forward(tables, rows, buffers, chosen, size, raw):
         for k in range(forward.shape[0]):
             it = forward[k]
             call(it[ADDRESS], fields, it, m, 0, parameters, gradient, values, deltas, integers, memory)
-        raw[start : start + m] = block(values, last[OUT], m, last[N_OUT])
+        for i in range(m):
+            for k in range(last[N_OUT]):
+                raw[start + i, k] = values[last[OUT] + i * last[N_OUT] + k]

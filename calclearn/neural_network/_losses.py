@@ -3,7 +3,7 @@
 Derivation: docs/derivations/backpropagation.md, equations (6) and (7).
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy.special
@@ -12,6 +12,12 @@ from .._runtime.formulas import formula
 from ..losses import Loss, MultinomialLogLoss, Poisson
 
 
+def loss(cls) -> Any:
+    """Make the annotated class a loss."""
+    return formula(cls, Loss)
+
+
+@loss
 class PoissonDeviance(Poisson):
     """Half the Poisson deviance, what depends on `y` only included, as scikit-learn's networks report it."""
 
@@ -19,6 +25,7 @@ class PoissonDeviance(Poisson):
         return np.exp(raw) - y * raw + scipy.special.xlogy(y, y) - y
 
 
+@loss
 class SmoothedLogLoss(MultinomialLogLoss):
     r"""The log-loss of several classes against a target that gives a share `smoothing` to all alike.
 
@@ -51,7 +58,3 @@ class SmoothedLogLoss(MultinomialLogLoss):
             own = np.where(k == int(y), 1.0 - self.smoothing, 0.0)
             gradient[k] = p - own - self.smoothing / raw.shape[0]  # (7)
             hessian[k] = p * (1.0 - p)
-
-
-PoissonDeviance = formula(PoissonDeviance, Loss)  # type: ignore[misc]
-SmoothedLogLoss = formula(SmoothedLogLoss, Loss)  # type: ignore[misc]

@@ -186,8 +186,8 @@ def compile_program(network, dtype, rows, *, training, sparse_entries=None, stat
                 past[OUT] = block
         else:
             block = outputs
-    tables = (np.array(table, np.int64).reshape(-1, SIZE) for table in (to.forward, to.backward))
-    return Program(*tables, to.fields, block, to.n_values, keeps)
+    forward, backward = (np.array(table, np.int64).reshape(-1, SIZE) for table in (to.forward, to.backward))
+    return Program(forward, backward, to.fields, block, to.n_values, keeps)
 
 
 def _hidden(to, network, k, inputs, memory, training, statistics) -> int:

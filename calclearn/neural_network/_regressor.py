@@ -139,7 +139,7 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):
     # ------------------------------------------------------------------------------------------- the problem
 
     @property
-    def _reported(self) -> float:
+    def _reported(self):
         """By what the sum over outputs is multiplied in `loss_`."""
         return 1.0 / self.n_outputs_ if isinstance(get_loss(self.loss), SquaredError) else 1.0
 
@@ -150,7 +150,7 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):
             y = column_or_1d(y, warn=True)
         return X, y
 
-    def _loss(self) -> Loss:
+    def _loss(self):
         """The loss of the parameters, as it is reported."""
         loss = get_loss(self.loss)
         if hasattr(loss, "value_row"):

@@ -3,7 +3,7 @@
 Derivation: docs/derivations/gradient-descent.md.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -11,6 +11,12 @@ from .._runtime.formulas import formula
 from ..optimize.rules import UpdateRule
 
 
+def rule(cls) -> Any:
+    """Make the annotated class an update rule."""
+    return formula(cls, UpdateRule)
+
+
+@rule
 class PaperAdam:
     r"""Adam with :math:`\varepsilon` beside an uncorrected :math:`\sqrt v`: the paper's faster variant."""
 
@@ -29,6 +35,7 @@ class PaperAdam:
         return parameter - rate * mean / (np.sqrt(square) + self.epsilon), mean, square
 
 
+@rule
 class HeavyBall:
     r"""Momentum; Nesterov's variant takes the step that the next one would take with this gradient."""
 
@@ -41,7 +48,3 @@ class HeavyBall:
         velocity = self.momentum * velocity - self.learning_rate * gradient
         ahead = self.momentum * velocity - self.learning_rate * gradient
         return parameter + np.where(self.nesterov > 0.0, ahead, velocity), velocity
-
-
-PaperAdam = formula(PaperAdam, UpdateRule)  # type: ignore[misc]
-HeavyBall = formula(HeavyBall, UpdateRule)  # type: ignore[misc]

@@ -87,7 +87,7 @@ class StochasticTraining:
                 value, penalty, gradient = whole.evaluate(self.alpha)
             self._certify(network, value + penalty, gradient, reason == CONVERGED, reason)
 
-    def _rows_of_batch(self, n) -> int:
+    def _rows_of_batch(self, n):
         if self.batch_size == "auto":
             return min(200, n)
         if self.batch_size > n:
@@ -161,7 +161,7 @@ class StochasticTraining:
                     reason = CALLBACK if stopped else CONVERGED
                     break
             else:
-                if not incremental:
+                if not incremental and clock is None:  # a schedule is made for just so many epochs
                     warnings.warn(
                         f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the "
                         "optimization hasn't converged yet.",
@@ -181,7 +181,7 @@ class StochasticTraining:
         times = epoch + np.arange(n_batches) / n_batches
         return self._rate * np.array([clock.factor(time) for time in times])
 
-    def _is_enough(self, score) -> bool:
+    def _is_enough(self, score):
         """Whether there was no progress for long; takes note of this epoch; the learning rate may fall."""
         if self.early_stopping and score is not None:
             idle = score < self.best_validation_score_ + self.tol
