@@ -3,7 +3,8 @@ Backpropagation by hand
 =======================
 
 Two layers, three rows, and the four equations of backpropagation: each one is a line of NumPy, beside what
-the layers of the package make of it.  Then finite differences check all of it.
+the layers of the package make of it.  Then finite differences check all of it.  Numbers in brackets are those
+of docs/derivations/backpropagation.md.
 """
 
 import matplotlib.pyplot as plt
@@ -40,8 +41,8 @@ def beside(what, by_hand, by_layers):
 # %%
 # Forward
 # -------
-# A layer is :math:`z^l = h^{l-1} W^l + b^l` and :math:`h^l = f(z^l)`; rows are samples.  All that is computed
-# here is needed again on the way back, so it is kept.
+# A layer is :math:`z^l = h^{l-1} W^l + b^l` and :math:`h^l = f(z^l)` (1); rows are samples.  All that is
+# computed here is needed again on the way back, so it is kept.
 z1 = X @ W1 + b1
 h1 = logistic(z1)
 z2 = h1 @ W2 + b2
@@ -50,16 +51,16 @@ beside("z2, what the network puts out", z2, network.forward(X))  # its layers ke
 # %%
 # The error of the output
 # -----------------------
-# :math:`\delta^L = \partial\ell/\partial z^L`.  For the logistic function and the log-loss almost everything
-# cancels: what is left is the predicted probability minus the label, divided by the number of rows.
+# :math:`\delta^L = \partial\ell/\partial z^L` (2).  For the logistic function and the log-loss almost
+# everything cancels: what is left is the predicted probability minus the label, divided by the number of rows.
 delta2 = (logistic(z2) - y[:, None]) / len(X)
 beside("delta2", delta2, output_error("log_loss", y, z2))
 
 # %%
 # Back through a layer
 # --------------------
-# :math:`\delta^{l-1} = (\delta^l (W^l)^\top) \odot f'(z^{l-1})`: each unit is blamed for what it passed on,
-# as far as its weight let it through, times how sensitive it was.  The slope of the logistic function is
+# :math:`\delta^{l-1} = (\delta^l (W^l)^\top) \odot f'(z^{l-1})` (3): each unit is blamed for what it passed
+# on, as far as its weight let it through, times how sensitive it was.  The slope of the logistic function is
 # :math:`h(1 - h)`, so the kept values are enough.
 delta1 = (delta2 @ W2.T) * h1 * (1.0 - h1)
 by_second, gradients_2 = second.backward(delta2)
@@ -69,8 +70,8 @@ beside("delta1", delta1, by_squash)
 # %%
 # The gradients of weights and biases
 # -----------------------------------
-# :math:`\partial\ell/\partial W^l = (h^{l-1})^\top \delta^l`: what came in, times what went wrong, summed
-# over the rows; and :math:`\partial\ell/\partial b^l = \sum_i \delta^l_i`, as if 1 had come in.
+# :math:`\partial\ell/\partial W^l = (h^{l-1})^\top \delta^l` (4): what came in, times what went wrong,
+# summed over the rows; and :math:`\partial\ell/\partial b^l = \sum_i \delta^l_i` (5), as if 1 had come in.
 _, gradients_1 = first.backward(delta1)
 beside("gradient of W2", h1.T @ delta2, gradients_2["weights"])
 beside("gradient of b2", delta2.sum(axis=0), gradients_2["bias"])
