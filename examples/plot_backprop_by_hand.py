@@ -52,7 +52,8 @@ beside("z2, what the network puts out", z2, network.forward(X))  # its layers ke
 # The error of the output
 # -----------------------
 # :math:`\delta^L = \partial\ell/\partial z^L` (2).  For the logistic function and the log-loss almost
-# everything cancels: what is left is the predicted probability minus the label, divided by the number of rows.
+# everything cancels: what is left is the predicted probability minus the label, divided by the number of
+# rows.
 delta2 = (logistic(z2) - y[:, None]) / len(X)
 beside("delta2", delta2, output_error("log_loss", y, z2))
 

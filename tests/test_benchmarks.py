@@ -364,6 +364,13 @@ def test_networks_are_judged_by_the_loss_of_the_rows_fitted_after_the_same_steps
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("key", ["mlp-100k-32", "mlp-digits"])
+def test_our_networks_of_a_case_end_with_scikit_learns_loss(key):
+    losses = [judge.excess(model) for model, judge in (trained(key, name) for name in (OURS, "scikit-learn"))]
+    assert_allclose(*losses, rtol=1e-8)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_networks_are_judged_by_all_seeds():
     case = replace(CASES["mlp-100k"], epochs=1, hidden=(4,))
     everybody = {c.name: c for c in contestants(case)}
