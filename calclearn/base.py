@@ -209,11 +209,14 @@ class Progress:
             estimator=self._estimator, reconstruction_attributes={}, **self._data
         )
 
+    def say(self, iteration, objective, scores):
+        """Print what ``verbose`` asks for."""
+        said = [f"objective {objective:.10g}", *(f"{what} {score:.10g}" for what, score in scores)]
+        print(f"{type(self._estimator).__name__} iteration {iteration}: {', '.join(said)}")
+
     def __call__(self, iteration, value, x=None, scores=()):
         if self._verbose:
-            name, objective = type(self._estimator).__name__, self._scale * value
-            said = [f"objective {objective:.10g}", *(f"{what} {score:.10g}" for what, score in scores)]
-            print(f"{name} iteration {iteration}: {', '.join(said)}")
+            self.say(iteration, self._scale * value, scores)
         if self._context is None or not self._context._callbacks:
             return False
         task = self._context.subcontext(task_name="iteration")

@@ -40,6 +40,22 @@ class MultinomialLogLoss(Loss):
             gradient[k] = -q if k == int(y) else p  # (33)
             hessian[k] = p * q  # (34)
 
+    def value_gradient_row(self, y, raw, gradient):
+        """Write the gradient, of shape (K,), and return the loss of the row."""
+        top = self.top(raw)
+        for k in range(raw.shape[0]):
+            gradient[k] = np.exp(raw[k] - raw[top])
+        others = 0.0 * raw[top]
+        for k in range(raw.shape[0]):
+            others += 0.0 * raw[top] if k == top else gradient[k]
+        scale = 1.0 / (1.0 + others)
+        own = gradient[int(y)]
+        rest = others if top == int(y) else 1.0 - own + others
+        for k in range(raw.shape[0]):
+            gradient[k] *= scale
+        gradient[int(y)] = -rest * scale  # (33)
+        return np.log1p(others) + (raw[top] - raw[int(y)])  # (32)
+
     def hessian_product_row(self, y, raw, direction, out):
         """Write the Hessian times `direction`, both of shape (K,); it does not depend on `y`."""
         self.mean_row(raw, out)

@@ -266,7 +266,8 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
     def partial_fit(self, X, y, sample_weight=None, classes=None, *, X_val=None, y_val=None):
         """Train for one epoch, and go on from where the last call ended.
 
-        Early stopping plays no part in it: no rows are set apart, and nothing is put back.
+        No rows are set apart, and no weights put back: early stopping is for who calls it to decide, by the
+        scores of `X_val`.
 
         Parameters
         ----------
@@ -279,7 +280,8 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
         classes : array-like of shape (n_classes,), default=None
             All classes of all calls; the first call must be told.
         X_val, y_val : array-like, default=None
-            Rows to score afterwards; the score is added to `validation_scores_`.
+            Rows to score afterwards; the score is added to `validation_scores_`.  Needed where
+            ``early_stopping=True``.
 
         Returns
         -------

@@ -70,8 +70,8 @@ EXTRAS = """dropout : float, default=0.0
         An update rule of :mod:`calclearn.optimize`, or your own, in the place of `solver`.  A name takes
         `learning_rate_init`, a rule its own learning rate.
     schedule : str or Schedule, default=None
-        A schedule of :mod:`calclearn.optimize`, over `max_iter` epochs, in the place of `learning_rate`.  To have
-        used them all is no reason to warn then.
+        A schedule of :mod:`calclearn.optimize`, over `max_iter` epochs, in the place of `learning_rate`.  To
+        have used them all is no reason to warn then.
     dtype : {{"float32", "float64"}}, default=None
         Of weights and arithmetic; None keeps that of X.
     restore_best : bool, default=False

@@ -49,6 +49,18 @@ class SmoothedLogLoss(MultinomialLogLoss):
         own = raw[top] - raw[int(y)]
         return np.log1p(others) + (1.0 - self.smoothing) * own + self.smoothing * mean / raw.shape[0]
 
+    def value_gradient_row(self, y, raw, gradient):
+        """Write the gradient, of shape (K,), and return the loss of the row."""
+        top, others = self.odds_row(raw, gradient)
+        scale = 1.0 / (1.0 + others)
+        mean = 0.0 * raw[top]
+        for k in range(raw.shape[0]):
+            gradient[k] = gradient[k] * scale - self.smoothing / raw.shape[0]  # (7)
+            mean += raw[top] - raw[k]
+        gradient[int(y)] -= 1.0 - self.smoothing
+        own = raw[top] - raw[int(y)]
+        return np.log1p(others) + (1.0 - self.smoothing) * own + self.smoothing * mean / raw.shape[0]
+
     def derivatives_row(self, y, raw, gradient, hessian):
         """Write the gradient and the diagonal of the Hessian, both of shape (K,)."""
         _, others = self.odds_row(raw, gradient)

@@ -67,6 +67,26 @@ def scalar_error(kind, fields, record, chosen, y, weight, scale, values, deltas,
     sums[0] = total
 
 
+def _value_gradient_row(loss, y, raw, gradient, curvature):
+    """The loss of a row and its gradient: in one go, where the loss knows how."""
+    if hasattr(loss, "value_gradient_row"):
+        return loss.value_gradient_row(y, raw, gradient)
+    loss.derivatives_row(y, raw, gradient, curvature)
+    return loss.value_row(y, raw)
+
+
+@overload(_value_gradient_row)
+def _(loss, y, raw, gradient, curvature):
+    if hasattr(_BEHIND[loss].cls, "value_gradient_row"):
+        return lambda loss, y, raw, gradient, curvature: loss.value_gradient_row(y, raw, gradient)
+
+    def both(loss, y, raw, gradient, curvature):
+        loss.derivatives_row(y, raw, gradient, curvature)
+        return loss.value_row(y, raw)
+
+    return both
+
+
 @linked
 def row_error(kind, fields, record, chosen, y, weight, scale, values, deltas, sums):
     """The same for a loss of all outputs together: softmax and cross-entropy, equation (6)."""
@@ -80,10 +100,9 @@ def row_error(kind, fields, record, chosen, y, weight, scale, values, deltas, su
         row = chosen[i]
         s = weight_of(weight, row)
         factor = number(s * scale)
-        loss.derivatives_row(y[row, 0], raw[i], error[i], curvature)
+        total += s * _value_gradient_row(loss, y[row, 0], raw[i], error[i], curvature)
         for k in range(raw.shape[1]):
             error[i, k] *= factor
-        total += s * loss.value_row(y[row, 0], raw[i])
     sums[0] = total
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 
+from ..base import Progress
 from ..optimize.schedules import get_schedule
 from ._session import Session, block_rows
 
@@ -43,13 +44,24 @@ class Best:
             array[:] = best
 
 
+class EpochProgress(Progress):
+    """Says what scikit-learn's networks say."""
+
+    def say(self, iteration, objective, scores):
+        print(f"Iteration {iteration}, loss = {objective:.8f}")
+        for name, score in scores:
+            print(f"{name.capitalize()}: {score:f}")
+
+
 class StochasticTraining:
     """Part of the estimators: how batches train a network."""
 
     def _fit_stochastic(self, problem, X, y, targets, weight, validation, random_state, incremental):
         network, loss, parameters, memory = problem
         rows = np.arange(X.shape[0])
-        if self.early_stopping and not incremental and validation is None:
+        if self.early_stopping and validation is None:
+            if incremental:
+                raise ValueError("partial_fit does not support early_stopping=True without X_val and y_val")
             rows, validation = self._set_apart(X, y, targets, weight, random_state)
             X, targets = X[rows], targets[rows]
             weight = None if weight is None else weight[rows]
@@ -72,7 +84,7 @@ class StochasticTraining:
             clip_norm=self.clip_norm or 0.0,
             seed=random_state.randint(2**31) if self.dropout else 0,
         )
-        with session.blas, self._progress(self.max_iter, X=X, y=y) as progress:
+        with session.blas, EpochProgress(self, self.max_iter, None, X, y, 1.0) as progress:
             reason, best = self._epochs(
                 session, loss, validation, random_state, progress, incremental=incremental
             )
@@ -130,7 +142,8 @@ class StochasticTraining:
         clock = None if self.schedule is None else get_schedule(self.schedule).start(self.max_iter)
         scorer = None if validation is None else self._scorer(session, validation)
         self.n_iter_ = 0
-        self.loss_curve_, norms_of_epochs = list(self.loss_curve_), list(self.gradient_norms_)
+        self.loss_curve_, norms_of_epochs = list(self.loss_curve_), list(getattr(self, "gradient_norms_", ()))
+        self.validation_scores_ = getattr(self, "validation_scores_", None)
         if self.validation_scores_ is not None or scorer is not None:
             self.validation_scores_ = list(self.validation_scores_ or [])
         reason = LIMIT

@@ -207,13 +207,16 @@ def test_handed_in_rows_are_scored_and_the_best_epoch_is_put_back():
         model.fit(X, LABELS, X_val=X)
 
 
-def test_partial_fit_goes_on_also_after_early_stopping():
+def test_partial_fit_goes_on_also_after_early_stopping_with_rows_to_validate():
     model = MLPClassifier(early_stopping=True, random_state=0, max_iter=5, n_iter_no_change=2, tol=1.0)
     model.fit(X, LABELS)
     steps = model.t_
     model.partial_fit(X, LABELS, X_val=X, y_val=LABELS)
     assert model.t_ == steps + len(X)
     assert model.validation_scores_[-1] == model.score(X, LABELS)
+    assert model.best_validation_score_ == max(model.validation_scores_)
+    with pytest.raises(ValueError, match="early_stopping=True"):
+        model.partial_fit(X, LABELS)
     assert not hasattr(MLPClassifier(solver="lbfgs"), "partial_fit")
 
 
@@ -351,6 +354,15 @@ def test_rows_without_weight_teach_nothing():
     all_rows = MLPRegressor(**options).fit(R, spoiled, sample_weight=weight)
     some = MLPRegressor(**options).fit(R[:40], NUMBERS[:40], sample_weight=weight[:40])
     assert_allclose(flat(all_rows), flat(some), rtol=1e-12)
+
+
+def test_verbose_says_what_scikit_learn_says(capsys):
+    model = MLPClassifier(verbose=True, early_stopping=True, max_iter=2, random_state=0)
+    with pytest.warns(ConvergenceWarning):
+        model.fit(X, LABELS)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"Iteration 1, loss = {model.loss_curve_[0]:.8f}"
+    assert lines[1] == f"Validation score: {model.validation_scores_[0]:f}"
 
 
 def test_a_copy_is_independent():

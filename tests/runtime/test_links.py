@@ -1,4 +1,4 @@
-"""Functions called by address: arguments, formulas whose fields are in an array, errors, and the disk cache."""
+"""Functions called by address: arguments, formulas with fields in an array, errors, and the disk cache."""
 
 import os
 import subprocess
