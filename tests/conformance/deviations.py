@@ -129,5 +129,4 @@ OTHER: dict[str, str] = {
     "test_warm_start::test_warm_start_early_stopping": "asserts that a fit which has stopped early makes a "
     "round more when it is started again; here the rounds before count, and it makes none",
     "test_warm_start::test_max_iter_with_warm_start_validation": WORDING,
-    "test_mlp::test_verbose_sgd": "asserts a word of what verbose prints; here all estimators print alike",
 }
