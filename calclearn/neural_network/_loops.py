@@ -188,7 +188,7 @@ def _collect(spans, buffers, numbers, block):
     gradient, squares = buffers.gradient[0], buffers.squares[block]
     for p in range(1, buffers.gradient.shape[0]):
         other = buffers.gradient[p]
-        for j in range(start, stop):
+        for j in range(np.uintp(start), np.uintp(stop)):
             gradient[j] += other[j]
     n_layers = spans.shape[0]
     for k in range(n_layers):

@@ -23,9 +23,9 @@ def gather_dense(kind, record, chosen, data, indices, indptr, values, integers):
     """The chosen rows of X as the network's inputs."""
     k = record[N_OUT]
     for i in range(chosen.shape[0]):
-        start = chosen[i] * k
+        to, row = values[record[IN] + i * k :], data[chosen[i] * k :]
         for j in range(k):
-            values[record[IN] + i * k + j] = data[start + j]
+            to[j] = row[j]
 
 
 @linked
@@ -149,9 +149,9 @@ def update(kind, fields, record, step, parameters, gradient, moments, shape):
     n_weights, first, last = int(shape[0]), int(shape[4]), int(shape[5])
     factor = number(shape[2])
     for part in range(2):
-        start, stop = (first, min(last, n_weights)) if part == 0 else (max(first, n_weights), last)
+        start, stop = (first, max(first, min(last, n_weights))) if part == 0 else (min(max(first, n_weights), last), last)
         l2, decay = number(shape[1] * (1 - part)), number(shape[3] * (1 - part))
-        for j in range(start, stop):
+        for j in range(np.uintp(start), np.uintp(stop)):  # with a sign, each index is looked at
             theta = parameters[j]
             g = factor * (gradient[j] + l2 * theta)
             result = _tuple(rule.update(prepared, theta, g, *_entries(states, j)))
