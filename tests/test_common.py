@@ -32,7 +32,12 @@ from calclearn.linear_model import (
     TweedieRegressor,
 )
 from calclearn.losses import Huber
-from calclearn.neural_network import MLPClassifier, MLPRegressor
+from calclearn.neural_network import (
+    MLPClassifier,
+    MLPRegressor,
+    TabularMLPClassifier,
+    TabularMLPRegressor,
+)
 from calclearn.svm import SVC, SVR, LinearSVC, LinearSVR, NuSVC, NuSVR, OneClassSVM
 
 ESTIMATORS = [
@@ -113,6 +118,8 @@ ESTIMATORS = [
     MLPClassifier((10,), solver="lbfgs"),
     MLPClassifier((16, 16), "gelu", loss="squared_hinge", residual=True, schedule="cosine", max_iter=100),
     MLPRegressor(max_iter=100),
+    TabularMLPClassifier((32, 32), max_iter=60),
+    TabularMLPRegressor(hidden_layer_sizes=(32, 32), max_iter=60),
     MLPRegressor("huber", (10, 10), "silu", layer_norm=True, optimizer="adamw", max_iter=100),
 ]
 

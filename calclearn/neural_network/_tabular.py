@@ -39,7 +39,7 @@ class Tabular(MultilayerPerceptron):
     solver, alpha, learning_rate, power_t, optimizer = "adam", 0.0, "constant", 0.5, None
     beta_1, beta_2, epsilon = 0.9, 0.95, 1e-8
     momentum, nesterovs_momentum, max_fun = 0.9, True, 15000
-    tol, n_iter_no_change, shuffle, warm_start = 0.0, np.inf, True, False
+    tol, shuffle, warm_start = 0.0, True, False
     early_stopping, restore_best, init, dtype = True, True, "lecun", "float32"
     batch_norm, layer_norm, residual = False, False, False
     _prefers_last = True  # with few rows set apart, many epochs score alike, and the first have learned little
@@ -74,14 +74,16 @@ class Tabular(MultilayerPerceptron):
         """
         return self._fit(X, y, None, X_val, y_val, incremental=False)
 
-    def _rows(self, X, y=None, *, reset, multi_output=False, y_numeric=False):
+    def _rows(self, X, y="no_validation", *, reset, multi_output=False, y_numeric=False):
+        if y is None:
+            raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
         X = validate_table(self, X, reset=reset, accept_sparse=False, ensure_all_finite="allow-nan")
         if reset:
             mask = np.zeros(X.shape[1], bool) if self._categorical is None else self._categorical
             levels = {f: len(known) for f, known in self.categories_.items()}
             self._columns = learn_columns(X, mask, levels, self.max_indicators)
         X = encode_columns(X, self._columns, self.dtype)
-        if y is None:
+        if isinstance(y, str):
             return X
         y = _check_y(y, multi_output=multi_output, y_numeric=y_numeric, estimator=self)
         check_consistent_length(X, y)
@@ -132,7 +134,7 @@ class TabularMLPClassifier(Tabular, MLPClassifier):
     learning_rate_init : float, default=0.0025
         The learning rate at the start, of Adam.
     schedule : str or Schedule, default="cosine"
-        How it falls, over epochs, of which all are run.
+        How it falls, over epochs.
     batch_size : int, default=256
         Rows to a step.
     max_iter : int, default=256
@@ -145,6 +147,8 @@ class TabularMLPClassifier(Tabular, MLPClassifier):
         Longer gradients, all layers together, are shortened to this norm.
     validation_fraction : float, default=0.2
         Share of the rows that is set apart; the weights kept are those of the epoch that scores best on it.
+    n_iter_no_change : int, default=np.inf
+        Epochs without a score as good as the best, after which training stops; by default all are run.
     label_smoothing : float, default=0.1
         Share of the targets that is given to all classes alike.
     class_weight : dict or "balanced", default=None
@@ -226,6 +230,7 @@ class TabularMLPClassifier(Tabular, MLPClassifier):
         weight_decay=0.1,
         clip_norm=None,
         validation_fraction=0.2,
+        n_iter_no_change=np.inf,
         label_smoothing=0.1,
         class_weight=None,
         random_state=None,
@@ -246,6 +251,7 @@ class TabularMLPClassifier(Tabular, MLPClassifier):
         self.weight_decay = weight_decay
         self.clip_norm = clip_norm
         self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
         self.label_smoothing = label_smoothing
         self.class_weight = class_weight
         self.random_state = random_state
@@ -287,7 +293,7 @@ class TabularMLPRegressor(Tabular, MLPRegressor):
     learning_rate_init : float, default=0.0025
         The learning rate at the start, of Adam.
     schedule : str or Schedule, default="cosine"
-        How it falls, over epochs, of which all are run.
+        How it falls, over epochs.
     batch_size : int, default=256
         Rows to a step.
     max_iter : int, default=256
@@ -300,6 +306,8 @@ class TabularMLPRegressor(Tabular, MLPRegressor):
         Longer gradients, all layers together, are shortened to this norm.
     validation_fraction : float, default=0.2
         Share of the rows that is set apart; the weights kept are those of the epoch that scores best on it.
+    n_iter_no_change : int, default=np.inf
+        Epochs without a score as good as the best, after which training stops; by default all are run.
     random_state : int, RandomState instance or None, default=None
         Draws the rows set apart, the initial weights, the order of the rows, and what dropout drops.
     verbose : bool, default=False
@@ -376,6 +384,7 @@ class TabularMLPRegressor(Tabular, MLPRegressor):
         weight_decay=0.1,
         clip_norm=None,
         validation_fraction=0.2,
+        n_iter_no_change=np.inf,
         random_state=None,
         verbose=False,
     ):
@@ -395,6 +404,7 @@ class TabularMLPRegressor(Tabular, MLPRegressor):
         self.weight_decay = weight_decay
         self.clip_norm = clip_norm
         self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
         self.random_state = random_state
         self.verbose = verbose
 
