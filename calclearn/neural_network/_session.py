@@ -7,7 +7,7 @@ import numpy as np
 from numba.core.errors import NumbaError
 from scipy.sparse import issparse
 
-from .._runtime import threads
+from .._runtime import team, threads
 from .._runtime.formulas import FormulaError
 from .._runtime.jit import readonly
 from ..losses import pointwise
@@ -25,6 +25,7 @@ from ._loops import (
     N_WEIGHTS,
     PENALTY,
     RATE,
+    ROWS,
     UPDATE,
     WHOLE,
     Buffers,
@@ -36,7 +37,11 @@ from ._loops import (
 from ._network import Network, compile_program
 
 SECONDS = 0.1  # of a compiled call: between two of them Ctrl-C is heard
-ROWS = 4096  # predicted by a thread before it looks for more
+CHUNK = 4096  # rows predicted by a thread before it looks for more
+PART_FLOPS = 3e6  # least work of a part: some 50 microseconds
+PART_ROWS = 64  # fewer, and products are slow
+MOST_PARTS = 16
+SEEDS_APART = 0x9E3779B1
 LARGE_FLOPS = 1 << 25  # of a batch, from which on BLAS gains by threads
 NOBODY = np.zeros(0)
 
@@ -71,6 +76,14 @@ def most_entries(X, rows) -> int | None:
 def flops(network: Network, rows) -> float:
     """Of the products of one step on so many rows."""
     return 6.0 * rows * sum(a * b for a, b in zip(network.units[:-1], network.units[1:]))
+
+
+def n_parts(network: Network, rows) -> int:
+    """Into how many parts the rows of a batch are cut; batch norm must see them all."""
+    if network.norm == "batch":
+        return 1
+    most = min(flops(network, rows) / PART_FLOPS, rows / PART_ROWS, MOST_PARTS)
+    return 1 << max(int(np.log2(max(most, 1.0))), 0)
 
 
 def block_rows(network: Network) -> int:
@@ -127,12 +140,14 @@ class Session:
     ):
         dtype = parameters.dtype
         self.network, self.n, self.size, self.loss = network, X.shape[0], size, loss
-        predicts = y is None
-        most = most_entries(X, size)
+        predicts, n_parameters = y is None, len(parameters)
+        parts = 1 if predicts else n_parts(network, size)
+        size_of_part = -(-size // parts)
+        most = most_entries(X, size_of_part)
         program = compile_program(
             network,
             dtype,
-            size,
+            size_of_part,
             training=not predicts,
             sparse_entries=most,
             statistics=rule is not None,
@@ -163,27 +178,30 @@ class Session:
             fields += dataclasses.astuple(rule)
         starts = network.starts
         spans = np.array([starts[: network.n_dense], starts[1 : network.n_dense + 1]], np.int64).T.copy()
+        numbers = np.zeros(N_NUMBERS)
+        given = size, network.n_weights, l2, weight_decay, clip_norm
+        numbers[[ROWS, N_WEIGHTS, L2, DECAY, CLIP]] = given
         self.tables = Tables(
-            around, program.forward, program.backward, spans, np.array([*fields, 0.0], np.float64)
+            around, program.forward, program.backward, spans, np.array([*fields, 0.0], np.float64), numbers
         )
         self.rows = rows_of(X, y, weight, dtype)
-        self.numbers = np.zeros(N_NUMBERS)
-        self.numbers[[N_WEIGHTS, L2, DECAY, CLIP]] = network.n_weights, l2, weight_decay, clip_norm
-        n_parameters, writes = len(parameters), 0 if predicts else program.n_values
+        writes = 0 if predicts else program.n_values
         self.buffers = Buffers(
-            np.array([clock], np.int64),
-            parameters,
-            np.zeros(0 if predicts else n_parameters, dtype),
-            np.zeros((0, n_parameters), dtype) if moments is None else moments,
-            np.zeros(program.n_values, dtype),
-            np.zeros(writes, dtype),
-            np.zeros(program.keeps + (most or 0), np.int64),
-            memory,
-            np.zeros(N_SUMS),
-            np.zeros(network.n_dense),
-            np.zeros(0 if rule is not None or predicts else n_parameters),
+            clock=np.array([clock], np.int64),
+            parameters=parameters,
+            moments=np.zeros((0, n_parameters), dtype) if moments is None else moments,
+            memory=memory,
+            gradients=np.zeros((parts, 0 if predicts else n_parameters), dtype),
+            values=np.zeros((parts, program.n_values), dtype),
+            deltas=np.zeros((parts, writes), dtype),
+            integers=np.zeros((parts, program.keeps + (most or 0)), np.int64),
+            sums=np.zeros((parts, N_SUMS)),
+            norms=np.zeros(network.n_dense),
+            total=np.zeros(0 if rule is not None or predicts else n_parameters),
         )
-        self.buffers.integers[SEED] = seed
+        self.buffers.integers[:, SEED] = seed + np.arange(parts) * SEEDS_APART
+        self._n_threads = min(threads.thread_count(None), parts)
+        self._board = team.new_board()
         self._per_call = 1
 
     @property
@@ -207,19 +225,19 @@ class Session:
         sums, norms = self.buffers.sums, self.buffers.norms
         sums[:], norms[:] = 0.0, 0.0
         self._run(order, rates)
-        return float(sums[LOSS]) / len(order), float(sums[PENALTY]) / len(order), norms / len(rates)
+        return float(sums[0, LOSS]) / len(order), float(sums[0, PENALTY]) / len(order), norms / len(rates)
 
     def evaluate(self, l2=0.0):
         """The mean loss of all rows, the penalty, and the gradient of their sum in float64."""
         buffers, weight = self.buffers, self.rows.weight
         buffers.sums[:], buffers.total[:] = 0.0, 0.0
         whole = float(np.sum(weight, dtype=np.float64)) if len(weight) else float(self.n)
-        self.numbers[WHOLE] = whole
+        self.tables.numbers[WHOLE] = whole
         self._run(np.arange(self.n), np.zeros(self.n_batches))
         weights = buffers.parameters[: self.network.n_weights].astype(np.float64)
         gradient = buffers.total.copy()
         gradient[: len(weights)] += l2 / whole * weights
-        return float(buffers.sums[LOSS]), float(0.5 * l2 / whole * (weights @ weights)), gradient
+        return float(buffers.sums[0, LOSS]), float(0.5 * l2 / whole * (weights @ weights)), gradient
 
     def _run(self, order, rates):
         """All batches, in calls of `SECONDS` or one batch."""
@@ -228,18 +246,19 @@ class Session:
             count = min(self._per_call, len(rates) - done)
             part = slice(done * self.size, (done + count) * self.size)
             began = time.perf_counter()
-            run_batches(
-                self.tables,
-                self.rows,
-                self.buffers,
-                self.numbers,
-                order[part],
-                self.size,
-                rates[done : done + count],
-            )
+            self._call(order[part], rates[done : done + count])
             took = max(time.perf_counter() - began, 1e-7) / count
             self._per_call = int(min(max(1, SECONDS / took), 16 * count + 16))
             done += count
+
+    def _call(self, order, rates):
+        """One compiled call, of all members of a team where there are several."""
+        shared = self._n_threads > 1
+        arguments = shared, self._board, self.tables, self.rows, self.buffers, order, rates
+        if shared:
+            team.together(self._board, lambda i: run_batches(i, *arguments), self._n_threads)
+        else:
+            run_batches(0, *arguments)
 
     def predict(self):
         """Raw predictions of all rows, of shape (n, n_outputs)."""
@@ -251,16 +270,16 @@ class Session:
             values = np.empty_like(self.buffers.values)  # a thread's own
             integers = np.zeros_like(self.buffers.integers)
             buffers = self.buffers._replace(values=values, integers=integers)
-            run_forward(self.tables, self.rows, buffers, chosen[some], self.size, raw[some])
+            run_forward(self.tables, self.rows, buffers, chosen[some], raw[some])
 
         with threads.blas_threads(1):
-            threads.run(part, threads.chunks(self.n, ROWS), threads.thread_count(None))
+            threads.run(part, threads.chunks(self.n, CHUNK), threads.thread_count(None))
         return raw
 
     @property
     def blas(self):
-        """The context in which BLAS has as many threads as these products gain by."""
-        large = flops(self.network, self.size) >= LARGE_FLOPS
+        """The context in which BLAS has one thread, but where products are large and nothing else is shared."""
+        large = len(self.buffers.gradients) == 1 and flops(self.network, self.size) >= LARGE_FLOPS
         return threads.blas_threads(threads.thread_count(None) if large else 1)
 
 

@@ -134,8 +134,8 @@ def _rows_of(count):
 
 
 @linked
-def update(kind, fields, record, step, parameters, gradient, moments, shape):
-    r"""One pass over parameters, gradient and state: :math:`\theta` by the rule, of
+def update(kind, fields, record, step, start, stop, parameters, gradient, moments, shape):
+    r"""One pass over a range of parameters, gradient and state: :math:`\theta` by the rule, of
     :math:`c\,(g + \alpha\theta)`, less :math:`d\,\theta`, with penalty and decay for the weights alone.
 
     `shape` holds the number of weights, :math:`\alpha`, :math:`c` and :math:`d`.
@@ -147,9 +147,9 @@ def update(kind, fields, record, step, parameters, gradient, moments, shape):
     n_weights = int(shape[0])
     factor = number(shape[2])
     for part in range(2):
-        start, stop = (0, n_weights) if part == 0 else (n_weights, parameters.shape[0])
+        first, last = (start, min(stop, n_weights)) if part == 0 else (max(start, n_weights), stop)
         l2, decay = number(shape[1] * (1 - part)), number(shape[3] * (1 - part))
-        for j in range(start, stop):
+        for j in range(first, last):
             theta = parameters[j]
             g = factor * (gradient[j] + l2 * theta)
             result = _tuple(rule.update(prepared, theta, g, *_entries(states, j)))
@@ -180,7 +180,7 @@ def _signatures(dtype):
     data = _array(floats, 2, readonly=True), _array(floats, readonly=True)
     gather = (INTEGERS, INTEGERS, *stored, buffer, INTEGERS)
     error = (doubles, INTEGERS, INTEGERS, *data, types.float64, buffer, buffer, doubles)
-    update = (doubles, INTEGERS, types.int64, buffer, buffer, _array(floats, 2), doubles)
+    update = (doubles, INTEGERS, *[types.int64] * 3, buffer, buffer, _array(floats, 2), doubles)
     return gather, error, update
 
 
