@@ -6,6 +6,7 @@ from numpy.testing import assert_allclose
 
 from calclearn import losses, optimize
 from calclearn.losses import pointwise
+from calclearn.neural_network import get_activation, layers
 
 pytestmark = pytest.mark.peer
 
@@ -73,3 +74,57 @@ def test_multinomial_derivatives_are_autograds(torch, rng):
     torch.nn.functional.cross_entropy(f, torch.tensor(y), reduction="sum").backward()
     gradient = pointwise.gradient(losses.MultinomialLogLoss(), y.astype(float), raw)
     assert_allclose(gradient, f.grad.numpy(), rtol=1e-10, atol=1e-14)
+
+
+def _network_of(torch, layer, x, direction):
+    """PyTorch's layer on x: what it puts out, and the gradients of a linear function of that."""
+    inputs = torch.tensor(x, requires_grad=True)
+    outputs = layer(inputs)
+    (outputs * torch.tensor(direction)).sum().backward()
+    numbers = outputs, inputs.grad, layer.weight.grad, layer.bias.grad
+    return [number.detach().numpy() for number in numbers]
+
+
+@pytest.mark.parametrize("name", ["BatchNorm", "LayerNorm"])
+def test_norms_are_pytorchs_forward_and_backward(torch, rng, name):
+    x, direction = 2.0 + 3.0 * rng.standard_normal((2, 40, 7))
+    scale, shift = rng.standard_normal((2, 7))
+    theirs = getattr(torch.nn, name.replace("BatchNorm", "BatchNorm1d"))(7, dtype=torch.float64)
+    with torch.no_grad():
+        theirs.weight[:], theirs.bias[:] = torch.tensor(scale), torch.tensor(shift)
+    mine = getattr(layers, name)(scale, shift)
+    outputs = mine.forward(x)
+    error, gradients = mine.backward(direction)
+    found = outputs, error, gradients["scale"], gradients["shift"]
+    for ours, expected in zip(found, _network_of(torch, theirs, x, direction), strict=True):
+        assert_allclose(ours, expected, rtol=1e-6, atol=1e-10)
+    if name == "BatchNorm":
+        running = theirs.running_mean.numpy(), theirs.running_var.numpy()
+        assert_allclose(mine.running, running, rtol=1e-10)
+        theirs.eval()
+        assert_allclose(mine.predict(x), theirs(torch.tensor(x)).detach().numpy(), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "function"),
+    [
+        ("elu", "elu"),
+        ("gelu", "gelu"),
+        ("leaky_relu", "leaky_relu"),
+        ("logistic", "sigmoid"),
+        ("mish", "mish"),
+        ("relu", "relu"),
+        ("selu", "selu"),
+        ("silu", "silu"),
+        ("softplus", "softplus"),
+        ("tanh", "tanh"),
+    ],
+)
+def test_activations_are_pytorchs(torch, rng, name, function):
+    x = 4.0 * rng.standard_normal(200)
+    inputs = torch.tensor(x, requires_grad=True)
+    outputs = getattr(torch.nn.functional, function)(inputs)
+    outputs.sum().backward()
+    activation = get_activation(name)
+    assert_allclose(activation.value(x), outputs.detach().numpy(), rtol=1e-9, atol=1e-12)
+    assert_allclose(activation.derivative(x), inputs.grad.numpy(), rtol=1e-9, atol=1e-8)

@@ -235,12 +235,13 @@ def _range(it, phase, item):
     learns = update[ADDRESS] != NOTHING
     if phase == MERGE:
         for p in range(1, parts):
-            other = it.gradients[p]
-            for j in range(start, stop):
-                gradient[j] += other[j]
+            mine, other = gradient[start:stop], it.gradients[p, start:stop]
+            for j in range(mine.shape[0]):
+                mine[j] += other[j]
         if not learns:
-            for j in range(start, stop):
-                it.total[j] += gradient[j]
+            mine, total = gradient[start:stop], it.total[start:stop]
+            for j in range(mine.shape[0]):
+                total[j] += mine[j]
             return
         if it.numbers[CLIP] > 0.0:
             return

@@ -149,7 +149,8 @@ def update(kind, fields, record, step, start, stop, parameters, gradient, moment
     for part in range(2):
         first, last = (start, min(stop, n_weights)) if part == 0 else (max(start, n_weights), stop)
         l2, decay = number(shape[1] * (1 - part)), number(shape[3] * (1 - part))
-        for j in range(first, last):
+        for place in range(first, last):
+            j = np.uintp(place)  # or what a negative index would mean is asked each time
             theta = parameters[j]
             g = factor * (gradient[j] + l2 * theta)
             result = _tuple(rule.update(prepared, theta, g, *_entries(states, j)))
