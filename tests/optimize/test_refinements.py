@@ -156,5 +156,5 @@ def test_what_is_wrong_is_named(options, error, message):
 def test_what_is_wrong_with_an_average_is_named():
     with pytest.raises(ValueError, match=r"EMA: beta must lie in \[0, 1\), got 1"):
         EMA(1)
-    with pytest.raises(ValueError, match="Polyak: skip must be an integer of at least 0, got 0.5"):
+    with pytest.raises(ValueError, match=r"Polyak: skip must be an integer of at least 0, got 0\.5"):
         Polyak(0.5)
