@@ -35,9 +35,9 @@ RULES = [  # those without options have PyTorch's defaults; its SGD has no defau
     (optimize.AdamW(0.1, 0.8, 0.95, weight_decay=0.2), "AdamW", {"lr": 0.1, "weight_decay": 0.2, **BETAS}),
     (optimize.NAdam(), "NAdam", {}),
     (
-        optimize.NAdam(0.1, 0.8, 0.95, momentum_decay=0.1),
+        optimize.NAdam(0.02, 0.8, 0.95, momentum_decay=1),
         "NAdam",
-        {"lr": 0.1, "momentum_decay": 0.1, **BETAS},
+        {"lr": 0.02, "momentum_decay": 1, **BETAS},
     ),
     (optimize.AMSGrad(), "Adam", {"amsgrad": True}),
     (optimize.AMSGrad(0.1, 0.8, 0.95), "Adam", {"lr": 0.1, "amsgrad": True, **BETAS}),
