@@ -27,8 +27,8 @@ ends the minimisation.
 >>> result = minimize(rosen, [1.3, 0.7], jac=rosen_der, method=LBFGS(tol=1e-8))
 >>> result.success, result.reason, result.x.round(6).tolist()
 (True, 'gradient within tol', [1.0, 1.0])
->>> result = minimize(rosen, [1.3, 0.7], jac=rosen_der, method=Adam(learning_rate=0.1),
-...                   options={"schedule": "cosine", "maxiter": 1500, "return_path": True})
+>>> result = minimize(rosen, [1.3, 0.7], jac=rosen_der, method=Adam(learning_rate=0.3),
+...                   options={"schedule": "cosine", "maxiter": 2000, "return_path": True})
 >>> result.success, len(result.path) == result.nit + 1
 (True, True)
 """

@@ -25,7 +25,7 @@ from calclearn.optimize.rules import (
     get_rule,
     update_rule,
 )
-from calclearn.optimize.rules._apply import CHUNK, update_all
+from calclearn.optimize.rules._apply import ALONE, update_all
 from calclearn.optimize.rules._contract import REGISTRY
 
 STEPS = 100
@@ -196,7 +196,7 @@ def test_what_a_step_shares_is_computed_in_float64_also_for_float32(rule, steps,
 
 @each_rule
 def test_any_number_of_threads_gives_the_same_bits(rule, steps, rng):
-    n = 2 * CHUNK + 12_345
+    n = ALONE + 12_345
     gradient = rng.normal(size=n).astype(np.float32)
     results = []
     for n_threads in (1, 2, 3):

@@ -7,8 +7,9 @@ from numba.extending import overload, register_jitable
 from ..._runtime.jit import kernel
 from ..._runtime.threads import chunks, run, thread_count
 
-CHUNK = 1 << 16  # parameters to a thread's turn: its arrays fit a core's cache
-ALONE = 1 << 17  # so many take no longer than waking a thread does
+ALONE = 1 << 17  # so many parameters take no longer than waking a thread does
+LONGEST = 1 << 22  # to a turn: a few milliseconds
+TURNS = 2  # for each thread: one that comes late leaves the rest to others
 
 
 def _entries(arrays, j):
@@ -136,4 +137,6 @@ def apply(rule, step, parameters, gradient, state, *, n_threads=None):
         some = slice(*bounds)
         _apply(typed, float(step), parameters[some], gradient[some], tuple(array[some] for array in flat))
 
-    run(part, chunks(parameters.size, CHUNK), thread_count(n_threads))
+    n_threads = thread_count(n_threads)
+    size = min(-(-parameters.size // (TURNS * n_threads)), LONGEST)  # no sums: any parts give the same bits
+    run(part, chunks(parameters.size, size), n_threads)
