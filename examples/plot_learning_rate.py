@@ -65,10 +65,10 @@ panels["heights"].legend()
 # %%
 # Every rate at once
 # ------------------
-# Where two hundred steps lead, over the rate.  For plain descent the right rates end at the cliff 2/L, and the
-# objective's units move it.  Rules that divide the gradient by its size take steps of about their rate whatever
-# the units, and nothing diverges.  But near the minimum such a step is too long: RMSprop may swing there, and
-# comes to rest where its rate falls along a cosine, for two decades of rates.
+# Where two hundred steps lead, over the rate.  For plain descent the right rates end at the cliff 2/L, and
+# the objective's units move it.  Rules that divide the gradient by its size take steps of about their rate
+# whatever the units, and nothing diverges.  But near the minimum such a step is too long: RMSprop may swing
+# there, and comes to rest where its rate falls along a cosine, for two decades of rates.
 def height(rule, schedule=None):
     """The objective after two hundred steps."""
     return max(descend(bowl, start, rule, max_iter=200, tol=0.0, schedule=schedule).curve[-1], 1e-16)
