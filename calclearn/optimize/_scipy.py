@@ -43,7 +43,7 @@ from ._descent import descend
 from ._stopping import CALLBACK, CONVERGED, ITERATIONS, explain
 
 STEP = float(np.finfo(np.float64).eps) ** 0.5  # of finite differences, relative to x
-DESCENT = tuple(name for name in inspect.signature(descend).parameters)[3:-1]  # its options, but for progress
+DESCENT = list(inspect.signature(descend).parameters)[3:-1]  # its options, but for progress
 
 
 def descend_as_scipy(rule, fun, x0, args=(), *, callback=None, return_path=False, disp=False, **keywords):
