@@ -10,11 +10,11 @@ import numbers
 
 import numpy as np
 
-from ._stopping import Stopping, frozen, require, starting_point
-from .rules import apply, get_rule
+from ._stepping import Stepper
+from ._stopping import CONVERGED, UNBOUNDED, Stopping, frozen, require, starting_point
 
 
-def iterate(objective, x0, advance, stopping, progress=None):
+def iterate(objective, x0, advance, stopping, progress=None, tell=None, mean=None):
     """Repeat ``x = advance(x, gradient)`` until there is a reason to stop.
 
     Parameters
@@ -28,24 +28,49 @@ def iterate(objective, x0, advance, stopping, progress=None):
     stopping : Stopping
     progress : callable, optional
         ``progress(iteration, value, x)`` after each iteration; a true answer stops.
+    tell : callable, optional
+        ``tell(value)`` at the start and after each iteration.
+    mean : ndarray of shape (p,), optional
+        An average of the iterates, kept by `advance`.
 
     Returns
     -------
     Solution
+        The last iterate; or `mean`, where the objective is lower there and the iterates have not converged.
     """
     watch = stopping.watch(progress, objective)
     x = starting_point(x0)
     value, gradient = watch.evaluate(objective, x)
     reason = watch.see(x, value, gradient)
     while reason is None:
+        if tell is not None:
+            tell(value)
         with np.errstate(all="ignore"):  # a step out of range is reported as divergence
             x = frozen(advance(x, gradient))
         value, gradient = watch.evaluate(objective, x)
         reason = watch.see(x, value, gradient)
+    if mean is not None and watch.n_iter and reason not in {*CONVERGED, UNBOUNDED}:
+        watch.offer(objective, frozen(mean), reason)
     return watch.solution(reason)
 
 
-def descend(objective, x0, rule, *, max_iter=1000, tol=1e-6, stall_tol=None, patience=5, progress=None):
+def descend(
+    objective,
+    x0,
+    rule,
+    *,
+    max_iter=1000,
+    tol=1e-6,
+    stall_tol=None,
+    patience=5,
+    step_tol=0.0,
+    schedule=None,
+    clip_norm=None,
+    clip_value=None,
+    weight_decay=0.0,
+    averaging=None,
+    progress=None,
+):
     """Minimise by steps of `rule` along the gradient of the whole objective.
 
     Parameters
@@ -62,20 +87,33 @@ def descend(objective, x0, rule, *, max_iter=1000, tol=1e-6, stall_tol=None, pat
     stall_tol, patience : float and int, optional
         Stop when the objective has not fallen by more than `stall_tol` below its best for `patience` steps;
         None never does.
+    step_tol : float, default=0.0
+        Stop when no component of a step is as large in absolute value; 0 never does.
+    schedule : Schedule or str, optional
+        How the learning rate changes (:mod:`calclearn.optimize.schedules`), on a clock that counts steps;
+        None leaves it to the rule.
+    clip_norm, clip_value : float, optional
+        Gradients are shortened to this Euclidean norm, and their components cut at this size.
+    weight_decay : float, default=0.0
+        Before each step the parameters shrink by this times the learning rate.  What stops the descent is
+        still the gradient of the objective alone.
+    averaging : Polyak, EMA, "polyak" or "ema", optional
+        Keep a mean of the iterates, and answer with it where it is better than the last one.
     progress : callable, optional
         ``progress(iteration, value, x)`` after each step; a true answer stops.
 
     Returns
     -------
     Solution
-        The last iterate; the best one, and the reason "diverged", where the steps were too long.
+        The last iterate; the best one, and the reason "diverged", where the steps were too long; the mean,
+        where it is asked for, the iterates have not converged, and the objective is lower there.
 
     Raises
     ------
     TypeError
         If `objective` lacks ``value_gradient``.
     ValueError
-        If `x0` is no finite vector.
+        If `x0` is no finite vector, or an option has no such value.
 
     Examples
     --------
@@ -89,15 +127,15 @@ def descend(objective, x0, rule, *, max_iter=1000, tol=1e-6, stall_tol=None, pat
     ('gradient within tol', [10.0, 2.5, 0.625])
     """
     require(objective, ["value_gradient"], "descend")
-    stopping = Stopping(tol, max_iter, stall_tol, patience)
-    step = Stepper(rule, np.shape(x0))
+    stopping = Stopping(tol, max_iter, stall_tol, patience, step_tol)
+    step = Stepper(rule, np.shape(x0), max_iter, schedule, clip_norm, clip_value, weight_decay, averaging)
 
     def advance(x, gradient):
         x = x.copy()
         step(x, gradient)
         return x
 
-    return iterate(objective, x0, advance, stopping, progress)
+    return iterate(objective, x0, advance, stopping, progress, step.tell, step.mean)
 
 
 def descend_in_batches(
@@ -113,6 +151,12 @@ def descend_in_batches(
     tol=1e-6,
     stall_tol=None,
     patience=5,
+    step_tol=0.0,
+    schedule=None,
+    clip_norm=None,
+    clip_value=None,
+    weight_decay=0.0,
+    averaging=None,
     progress=None,
 ):
     """Minimise by steps of `rule` along the gradients of batches of rows.
@@ -135,8 +179,10 @@ def descend_in_batches(
         Rows to a step, at most `n_rows` of them; the last batch of an epoch may be smaller.
     shuffle : bool, default=True
         Whether to order the rows anew for each epoch, or take them as they come.
-    max_epochs, tol, stall_tol, patience, progress
+    max_epochs, tol, stall_tol, patience, step_tol, progress
         As in :func:`descend`, for epochs.
+    schedule, clip_norm, clip_value, weight_decay, averaging
+        As in :func:`descend`, for steps; the schedule's clock counts epochs, and goes on inside of them.
 
     Returns
     -------
@@ -152,38 +198,19 @@ def descend_in_batches(
     require(objective, ["value_gradient"], "descend_in_batches")
     require(objective, ["gradient_of_batch"], "descend_in_batches")
     batch_size = checked_batch_size(batch_size, n_rows)
-    stopping = Stopping(tol, max_epochs, stall_tol, patience)
-    step = Stepper(rule, np.shape(x0))
+    stopping = Stopping(tol, max_epochs, stall_tol, patience, step_tol)
+    step = Stepper(rule, np.shape(x0), max_epochs, schedule, clip_norm, clip_value, weight_decay, averaging)
+    starts = range(0, n_rows, batch_size)
 
     def advance(x, gradient):
         x = x.copy()
         order = row_order(n_rows, rng, shuffle)
-        for first in range(0, n_rows, batch_size):
-            step(x, objective.gradient_of_batch(x, order[first : first + batch_size]))
+        for first in starts:
+            rows = order[first : first + batch_size]
+            step(x, objective.gradient_of_batch(x, rows), time=step.n_steps / len(starts))
         return x
 
-    return iterate(objective, x0, advance, stopping, progress)
-
-
-class Stepper:
-    """A rule at work: it counts the steps and keeps the state.
-
-    Parameters
-    ----------
-    rule : UpdateRule or str
-    shape : tuple of int
-        Of the parameters, which are float64.
-    """
-
-    def __init__(self, rule, shape):
-        self.rule = get_rule(rule)
-        self.state = self.rule.start(np.zeros(shape))
-        self.n_steps = 0
-
-    def __call__(self, x, gradient):
-        """Take one step, in place."""
-        self.n_steps += 1
-        apply(self.rule, self.n_steps, x, gradient, self.state)
+    return iterate(objective, x0, advance, stopping, progress, step.tell, step.mean)
 
 
 def checked_batch_size(batch_size, n_rows):

@@ -1,17 +1,16 @@
 """L-BFGS: SciPy's iteration under this package's stopping rules."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 from scipy.optimize import minimize
 
+from ._minimiser import Minimiser
 from ._optimality import max_norm
 from ._stopping import (
     NO_DECREASE,
     ROUNDING,
     UNBOUNDED,
-    Stopping,
     frozen,
     noise_of,
     require,
@@ -23,7 +22,7 @@ NEVER = 2**31 - 1  # SciPy's own limits: ours come first
 
 
 @dataclass(frozen=True)
-class LBFGS:
+class LBFGS(Minimiser):
     r"""Quasi-Newton steps from the last few gradients.
 
     Parameters
@@ -34,6 +33,8 @@ class LBFGS:
         Most steps.
     memory : int, default=10
         Pairs of steps and gradient differences that stand for the Hessian.
+    stall_tol, patience, step_tol : optional
+        Keyword-only: other reasons to stop, as in :func:`descend`.
 
     Notes
     -----
@@ -53,10 +54,9 @@ class LBFGS:
     tol: float = 1e-6
     max_iter: int = 1000
     memory: int = 10
-    requires: ClassVar[tuple[str, ...]] = ("value_gradient",)
 
     def __post_init__(self):
-        Stopping(self.tol, self.max_iter)
+        super().__post_init__()
         if not (isinstance(self.memory, (int, np.integer)) and self.memory >= 1):
             raise ValueError(f"memory must be an integer of at least 1, got {self.memory!r}")
 
@@ -84,7 +84,7 @@ class LBFGS:
             If `x0` is no finite vector.
         """
         require(objective, self.requires, type(self).__name__)
-        search = _Search(objective, Stopping(self.tol, self.max_iter).watch(progress, objective))
+        search = _Search(objective, self._stopping().watch(progress, objective))
         search.begin(starting_point(x0))
         if search.reason is None:
             search.run(self.memory)

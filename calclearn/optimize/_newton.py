@@ -3,7 +3,7 @@
 Derivation: docs/derivations/newton.md.
 
 Each iterate has a *model*, the quadratic that shares value, gradient and Hessian with the objective there.
-The loop, `_TrustRegion.minimise`, is the same for both methods: it asks the model for its best step within a
+The loop, `SecondOrder.minimise`, is the same for both methods: it asks the model for its best step within a
 radius, tries it, and widens or narrows the radius by how well the model foretold the objective.  What differs
 is how the model is minimised: by factorisation (`_Dense`), or by conjugate gradients (`_Krylov`).
 """
@@ -15,13 +15,13 @@ import numpy as np
 from scipy.linalg import eigh, eigh_tridiagonal
 from scipy.linalg.lapack import dpotrf, dpotrs, dtrtrs
 
+from ._minimiser import Minimiser
 from ._stopping import (
     EPS,
     GRADIENT,
     NO_DECREASE,
     NOT_FINITE,
     ROUNDING,
-    Stopping,
     frozen,
     noise_of,
     require,
@@ -31,6 +31,7 @@ from ._stopping import (
 ACCEPT, POOR, GOOD = 1e-4, 0.25, 0.75  # actual over predicted decrease (6)
 WIDEN = 4.0
 NEGATIVE = 1e-8  # curvature below minus this, relative to the largest, is no rounding error
+FLAT = 1e-3  # of the largest curvature, in the place of none, for line searches
 FORGET = 0.1  # how fast the scales of the variables may shrink from one iterate to the next
 
 
@@ -50,15 +51,11 @@ class _Path(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _TrustRegion:
-    """The loop: what is tried, what is accepted, and how the radius follows."""
+class SecondOrder(Minimiser):
+    """The loop; what is tried and accepted is `_advance`'s business, by default in a trust region."""
 
     tol: float = 1e-8
     max_iter: int = 100
-    requires: ClassVar[tuple[str, ...]]
-
-    def __post_init__(self):
-        Stopping(self.tol, self.max_iter)  # names what is wrong
 
     def minimise(self, objective, x0, progress=None):
         """Minimise `objective` from `x0`.
@@ -85,7 +82,7 @@ class _TrustRegion:
             If `x0` is no finite vector.
         """
         require(objective, self.requires, type(self).__name__)
-        watch = Stopping(self.tol, self.max_iter).watch(progress, objective)
+        watch = self._stopping().watch(progress, objective)
         x = starting_point(x0)
         convex = x.size == 0 or bool(getattr(objective, "convex", False))
         value, gradient = watch.evaluate(objective, x)
@@ -98,7 +95,8 @@ class _TrustRegion:
                 break
             if reason == GRADIENT and (watch.n_iter >= self.max_iter or not model.indefinite()):
                 break
-            accepted, radius, failure = _advance(objective, watch, model, radius, escaping=reason == GRADIENT)
+            escaping = reason == GRADIENT
+            accepted, radius, failure = self._advance(objective, watch, model, radius, escaping)
             if accepted is None:
                 reason = reason or failure
                 break
@@ -106,6 +104,9 @@ class _TrustRegion:
             reason = watch.see(x, value, gradient)
         known = model is not None and model.x is watch.last[0]
         return watch.solution(reason, hessian=model.hessian if known else None)
+
+    def _advance(self, objective, watch, model, radius, escaping):
+        return _advance(objective, watch, model, radius, escaping)
 
 
 @np.errstate(over="ignore", invalid="ignore")
@@ -166,7 +167,7 @@ def _next_radius(radius, step, ratio):
 
 
 @dataclass(frozen=True)
-class Newton(_TrustRegion):
+class Newton(SecondOrder):
     r"""Newton's method with dense Hessians in a trust region.
 
     Each step minimises :math:`g^\top s + \tfrac12 s^\top H s` over :math:`\|Ds\| \le \Delta`, whatever the
@@ -180,6 +181,8 @@ class Newton(_TrustRegion):
         Stop when no component of the gradient is larger in absolute value.
     max_iter : int, default=100
         Most steps.
+    stall_tol, patience, step_tol : optional
+        Keyword-only: other reasons to stop, as in :func:`descend`.
 
     See Also
     --------
@@ -212,7 +215,7 @@ class Newton(_TrustRegion):
 
 
 @dataclass(frozen=True)
-class NewtonCG(_TrustRegion):
+class NewtonCG(SecondOrder):
     r"""Newton's method by truncated conjugate gradients in a trust region.
 
     Needs products of the Hessian with vectors only.  Conjugate gradients run on :math:`Hs = -g` until the
@@ -229,6 +232,8 @@ class NewtonCG(_TrustRegion):
         Stop when no component of the gradient is larger in absolute value.
     max_iter : int, default=200
         Most (outer) steps.
+    stall_tol, patience, step_tol : optional
+        Keyword-only: other reasons to stop, as in :func:`descend`.
 
     See Also
     --------
@@ -315,6 +320,31 @@ class _Dense:
         t, gain, inside = self._by_eigen(radius, noise) if self.factor is None else self._by_cholesky(radius)
         return _Step(t / self.scale, float(np.linalg.norm(t)), float(gain), inside)
 
+    def descent(self, noise):
+        """Newton's direction, with every curvature made positive (15)."""
+        if self.factor is not None:
+            return -dpotrs(self.factor, self.gradient, lower=1)[0] / self.scale
+        curvature, vectors = self._eigen()
+        gradient = vectors.T @ self.gradient
+        curvature, idle = self._flat(curvature, gradient, noise)
+        curvature = np.where(curvature, np.abs(curvature), FLAT * np.abs(curvature).max() or 1.0)
+        return vectors @ np.where(idle, 0.0, -gradient / curvature) / self.scale
+
+    def escape(self):
+        """The direction of the lowest curvature, downhill, as long as the shortest scale; that curvature."""
+        curvature, vectors = self._eigen()
+        lowest = vectors[:, 0]
+        uphill = self.gradient @ lowest or -lowest[np.argmax(np.abs(lowest))]  # LAPACK's sign is arbitrary
+        return -np.sign(uphill) * self.scale.min() * lowest / self.scale, curvature[0] * self.scale.min() ** 2
+
+    def _flat(self, curvature, gradient, noise):
+        """The curvatures without those that are rounding errors, and along which of these not to go."""
+        largest = np.abs(curvature).max()
+        flat = np.abs(curvature) <= self.rounding * max(largest, np.finfo(float).tiny)
+        # Along a flat direction the gradient is often rounding alone; a step would wander for nothing.
+        idle = flat & (gradient**2 <= 2.0 * np.sqrt(EPS) * largest * noise)
+        return np.where(flat, 0.0, curvature), idle
+
     def _by_cholesky(self, radius):
         """Newton's iteration on the secular equation (8), which climbs to its root from the left (9)."""
         shift, factor = 0.0, self.factor
@@ -334,11 +364,8 @@ class _Dense:
         """The same in the basis of eigenvectors, where any sign of curvature is as easy (8), (11)."""
         curvature, vectors = self._eigen()
         gradient = vectors.T @ self.gradient
-        largest = np.abs(curvature).max()
-        flat = np.abs(curvature) <= self.rounding * max(largest, np.finfo(float).tiny)
-        # Along a flat direction the gradient is often rounding alone; a step would wander for nothing.
-        idle = flat & (gradient**2 <= 2.0 * np.sqrt(EPS) * largest * noise)
-        curvature = np.where(flat, 0.0, curvature)[~idle]
+        curvature, idle = self._flat(curvature, gradient, noise)
+        curvature = curvature[~idle]
         if not curvature.size:
             return np.zeros_like(gradient), 0.0, True
         t = np.zeros_like(gradient)

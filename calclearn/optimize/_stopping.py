@@ -236,8 +236,11 @@ class Watch:
         gradient : ndarray of shape (p,), optional
             Without it (stochastic methods), the gradient is no reason.
         step : float, optional
-            Largest absolute component of the step that led here.
+            Largest absolute component of the step that led here; computed, where it matters and is not given.
         """
+        if step is None and self.stopping.step_tol and self.curve and x is not None:
+            with np.errstate(all="ignore"):
+                step = max_norm(x - self.last[0])
         self.curve.append(value)
         self.last = (x, value, gradient)
         usable = np.isfinite(value) and (gradient is None or np.isfinite(gradient).all())
@@ -270,6 +273,13 @@ class Watch:
 
     def _in_units(self, gradient):
         return self.units(gradient) if callable(self.units) else gradient * self.units
+
+    def offer(self, objective, x, reason):
+        """Let `x` be the solution that belongs to `reason`, if the objective is lower there."""
+        value, gradient = self.evaluate(objective, x)
+        rival = self.best if reason == DIVERGED else self.last
+        if value < rival[1] and np.isfinite(gradient).all():
+            self.last = self.best = (x, value, gradient)
 
     def solution(self, reason, hessian=None):
         """Return the `Solution`: the last iterate, or the best one where the minimisation diverged."""

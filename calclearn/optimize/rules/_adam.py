@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ._contract import check_fractions, check_rates, falling, update_rule
+from ._contract import check_fractions, check_positive, check_rates, falling, update_rule
 
 
 @update_rule("adam")
@@ -36,7 +36,8 @@ class Adam:
 
     Examples
     --------
-    >>> parameter, *_ = Adam(learning_rate=0.5).update(1, 2.0, gradient=1e-3, mean=0.0, square=0.0)
+    >>> rule = Adam(learning_rate=0.5)
+    >>> parameter, *_ = rule.update(rule.prepare(1), 2.0, gradient=1e-3, mean=0.0, square=0.0)
     >>> round(float(parameter), 4)
     1.5
     """
@@ -51,13 +52,14 @@ class Adam:
     def __post_init__(self):
         check_rates(self)
         check_fractions(self, "beta_1", "beta_2")
-        if self.epsilon <= 0:
-            raise ValueError(f"Adam: epsilon must be positive, got {self.epsilon}")
+        check_positive(self, "epsilon")
+
+    def prepare(self, step):
+        rate = falling(self.learning_rate, self.decay, step)
+        return rate / (1.0 - self.beta_1**step), 1.0 / np.sqrt(1.0 - self.beta_2**step)  # (13)
 
     def update(self, step, parameter, gradient, mean, square):
+        rate, unbiased = step
         mean = self.beta_1 * mean + (1.0 - self.beta_1) * gradient  # (11)
         square = self.beta_2 * square + (1.0 - self.beta_2) * gradient * gradient  # (12)
-        direction = mean / (1.0 - self.beta_1**step)  # (13)
-        size = np.sqrt(square / (1.0 - self.beta_2**step)) + self.epsilon
-        rate = falling(self.learning_rate, self.decay, step)
-        return parameter - rate * direction / size, mean, square  # (14)
+        return parameter - rate * mean / (unbiased * np.sqrt(square) + self.epsilon), mean, square  # (14)

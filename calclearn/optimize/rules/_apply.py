@@ -2,9 +2,15 @@
 
 import numpy as np
 from numba import types
-from numba.extending import overload, register_jitable
+from numba.core import cgutils
+from numba.extending import intrinsic, overload, register_jitable
 
 from ..._runtime.jit import kernel
+from ..._runtime.threads import chunks, run, thread_count
+
+ALONE = 1 << 17  # so many parameters take no longer than waking a thread does
+LONGEST = 1 << 22  # to a turn: a few milliseconds
+TURNS = 2  # for each thread: one that comes late leaves the rest to others
 
 
 def _entries(arrays, j):
@@ -47,11 +53,49 @@ def _(result):
     return (lambda result: result) if isinstance(result, types.BaseTuple) else (lambda result: (result,))
 
 
+def _rounded(numbers, parameters):
+    """What a rule has prepared, in the precision of the parameters."""
+    if isinstance(numbers, tuple):
+        return tuple(_rounded(number, parameters) for number in numbers)
+    return parameters.dtype.type(numbers)
+
+
+@overload(_rounded)
+def _(numbers, parameters):
+    precision = np.float32 if parameters.dtype == types.float32 else np.float64
+    if not isinstance(numbers, types.BaseTuple):
+        return lambda numbers, parameters: precision(numbers)
+    if len(numbers) == 0:
+        return lambda numbers, parameters: ()
+    return lambda numbers, parameters: (precision(numbers[0]), *_rounded(numbers[1:], parameters))
+
+
+@intrinsic
+def _with_rate(typingctx, rule, rate):
+    def generate(context, builder, signature, arguments):
+        struct = cgutils.create_struct_proxy(rule)(context, builder, value=arguments[0])
+        struct.learning_rate = context.cast(builder, arguments[1], rate, rule.precision)
+        return struct._getvalue()
+
+    return rule(rule, rate), generate
+
+
+def at_rate(rule, rate):
+    """``rule.with_rate(rate)``, for use in kernels: a loop whose steps follow a schedule."""
+    return rule.with_rate(rate)
+
+
+@overload(at_rate)
+def _(rule, rate):
+    return lambda rule, rate: _with_rate(rule, rate)
+
+
 @register_jitable
 def update_all(rule, step, parameters, gradient, state):
     """What :func:`apply` does, for use in kernels: arrays are 1-d, `step` is a float."""
+    prepared = _rounded(rule.prepare(np.float64(step)), parameters)
     for j in range(parameters.shape[0]):
-        result = _tuple(rule.update(step, parameters[j], gradient[j], *_entries(state, j)))
+        result = _tuple(rule.update(prepared, parameters[j], gradient[j], *_entries(state, j)))
         parameters[j] = result[0]
         _store(state, j, result[1:])
 
@@ -61,7 +105,7 @@ def _apply(rule, step, parameters, gradient, state):
     update_all(rule, step, parameters, gradient, state)
 
 
-def apply(rule, step, parameters, gradient, state):
+def apply(rule, step, parameters, gradient, state, *, n_threads=None):
     """Take one step with all parameters, in place.
 
     Parameters
@@ -74,6 +118,9 @@ def apply(rule, step, parameters, gradient, state):
     gradient : ndarray of the same shape
     state : tuple of ndarray of the same shape and dtype
         ``rule.start(parameters)`` before the first step; overwritten.
+    n_threads : int, optional
+        Threads for more than 100 000 parameters; None takes this process's share of the machine.  The result
+        has the same bits for any number.
 
     Raises
     ------
@@ -84,8 +131,9 @@ def apply(rule, step, parameters, gradient, state):
 
     Notes
     -----
-    The same, without compiling, is ``parameters, *state = rule.update(step, parameters, gradient, *state)``
-    (of a rule without state, ``parameters = rule.update(step, parameters, gradient)``).
+    The same, without compiling, is
+    ``parameters, *state = rule.update(rule.prepare(step), parameters, gradient, *state)``
+    (of a rule without state, ``parameters = rule.update(rule.prepare(step), parameters, gradient)``).
     """
     if parameters.dtype not in (np.float32, np.float64):
         raise TypeError(f"parameters must be float32 or float64, got {parameters.dtype}")
@@ -101,5 +149,15 @@ def apply(rule, step, parameters, gradient, state):
     gradient = gradient.reshape(-1)
     gradient.flags.writeable = False
     flat = tuple(array.reshape(-1) for array in state)
-    dtype = parameters.dtype.type
-    _apply(rule.at(dtype), dtype(step), parameters.reshape(-1), gradient, flat)
+    typed, parameters = rule.at(parameters.dtype), parameters.reshape(-1)
+    if parameters.size < ALONE:
+        _apply(typed, float(step), parameters, gradient, flat)
+        return
+
+    def part(bounds):
+        some = slice(*bounds)
+        _apply(typed, float(step), parameters[some], gradient[some], tuple(array[some] for array in flat))
+
+    n_threads = thread_count(n_threads)
+    size = min(-(-parameters.size // (TURNS * n_threads)), LONGEST)  # no sums: any parts give the same bits
+    run(part, chunks(parameters.size, size), n_threads)

@@ -23,13 +23,30 @@ class UpdateRule(Formula):
     name: ClassVar[str] = ""
     state: ClassVar[tuple[str, ...]] = ()
 
-    def update(self, step, parameter, gradient, *state):
-        """The parameter after this step, followed by its new state.
+    def prepare(self, step):
+        """What all parameters share in this step, computed once: the first argument of `update`.
+
+        The step itself, unless a rule has powers of it to take, say.  In kernels this is computed in float64
+        also where parameters are float32, and rounded afterwards.
 
         Parameters
         ----------
         step : float
             Counts from 1.
+
+        Returns
+        -------
+        float or tuple of float
+        """
+        return step
+
+    def update(self, step, parameter, gradient, *state):
+        """The parameter after this step, followed by its new state.
+
+        Parameters
+        ----------
+        step : float or tuple of float
+            ``prepare(step)``.
         parameter, gradient : float or ndarray
         *state : float or ndarray
             One for each name in `state`; zero before the first step.
@@ -44,6 +61,44 @@ class UpdateRule(Formula):
     def start(self, parameters):
         """The state before the first step: for each name in `state`, zeros like `parameters`."""
         return tuple(np.zeros_like(parameters) for _ in self.state)
+
+    def with_rate(self, learning_rate):
+        """The same rule at another learning rate, for schedules.
+
+        Parameters
+        ----------
+        learning_rate : float
+            Not checked, as this is called once a step; zero stands still.
+
+        Returns
+        -------
+        UpdateRule
+        """
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        other.__dict__["learning_rate"] = learning_rate
+        return other
+
+    def __call__(self, fun, x0, args=(), **keywords):
+        """Minimise `fun`, as a method of :func:`scipy.optimize.minimize`.
+
+        Parameters
+        ----------
+        fun, x0, args, **keywords
+            What SciPy hands to a method: ``jac``, ``callback`` and the options, which are the keywords of
+            :func:`calclearn.optimize.descend`.
+
+        Returns
+        -------
+        scipy.optimize.OptimizeResult
+
+        Notes
+        -----
+        What is asked for and what is answered is told in docs/guide/optimize.md.
+        """
+        from .._scipy import descend_as_scipy  # it stands on the loop, which stands on rules
+
+        return descend_as_scipy(self, fun, x0, args, **keywords)
 
 
 REGISTRY = Registry("rule", UpdateRule, "update_rule")
@@ -121,10 +176,8 @@ def get_rule(rule, **parameters) -> UpdateRule:
 
 def check_rates(rule) -> None:
     """Raise a ValueError unless the learning rate is positive and its decay is not negative."""
-    if rule.learning_rate <= 0:
-        raise ValueError(f"{type(rule).__name__}: learning_rate must be positive, got {rule.learning_rate}")
-    if rule.decay < 0:
-        raise ValueError(f"{type(rule).__name__}: decay must not be negative, got {rule.decay}")
+    check_positive(rule, "learning_rate")
+    check_not_negative(rule, "decay")
 
 
 def check_fractions(rule, *names) -> None:
@@ -132,6 +185,20 @@ def check_fractions(rule, *names) -> None:
     for name in names:
         if not 0 <= getattr(rule, name) < 1:
             raise ValueError(f"{type(rule).__name__}: {name} must lie in [0, 1), got {getattr(rule, name)}")
+
+
+def check_positive(rule, *names) -> None:
+    """Raise a ValueError unless each of these fields is positive."""
+    for name in names:
+        if getattr(rule, name) <= 0:
+            raise ValueError(f"{type(rule).__name__}: {name} must be positive, got {getattr(rule, name)}")
+
+
+def check_not_negative(rule, *names) -> None:
+    """Raise a ValueError if one of these fields is negative."""
+    for name in names:
+        if getattr(rule, name) < 0:
+            raise ValueError(f"{type(rule).__name__}: {name} must not be negative, got {getattr(rule, name)}")
 
 
 def falling(learning_rate, decay, step):
