@@ -24,13 +24,14 @@ class Case:
     data : callable
         `data(rows)` returns X and y, where `rows(n)` is n times the run's scale.
     family : {"ols", "ridge", "binary", "multinomial", "poisson", "lasso", "lasso-cv", "binary-l1",
-        "boosting", "svc", "svr", "linsvc"}
+        "boosting", "svc", "svr", "linsvc", "mlp"}
     tolerance : float or None
         Relative excess of the objective at which a fit counts ("ols", "ridge": largest error of a
         coefficient, relative to the largest coefficient; "lasso": duality gap ÷ ‖y‖²; "binary-l1":
         duality gap ÷ objective; "lasso-cv": see `PathJudge`; "boosting": our held-out log-loss, over the
-        best peer's; "svc", "svr": of the dual objective).  None: everybody's defaults
-        ("boosting": the stated trees), whatever they reach.
+        best peer's; "mlp": our training loss, over the best
+        peer's, chance apart; "svc", "svr": of the dual objective).
+        None: everybody's defaults ("boosting": the stated trees), whatever they reach.
     C : float
         "binary" and "multinomial" minimise C·Σ loss + ½‖w‖², the intercept unpenalised; "binary-l1"
         C·Σ loss + ‖w‖₁; the support vector machines C·Σ loss + ½‖w‖², the intercept penalised in "linsvc".
@@ -61,6 +62,14 @@ class Case:
     leaves, depth : int
         "boosting": limits of a tree, 0 for none.  With a depth trees grow level by level, else the leaf
         of the largest gain is next.
+    hidden : tuple of int
+        "mlp": units of each hidden layer.
+    batch, epochs : int
+        "mlp": rows of a step, and passes over all rows.
+    seeds : int
+        "mlp": how many fits a contestant is judged by, each from weights and batches of its own seed.
+    seed : int
+        "mlp": of this fit.
     """
 
     key: str
@@ -80,6 +89,11 @@ class Case:
     trees: int = 100
     leaves: int = 31
     depth: int = 0
+    hidden: tuple = ()
+    batch: int = 200
+    epochs: int = 0
+    seeds: int = 1
+    seed: int = 0
 
     def make(self, scale=1.0):
         """Return X and y as the estimators get them, with `scale` times the rows."""
@@ -87,9 +101,9 @@ class Case:
 
     @property
     def n_parts(self):
-        """How many parts of the rows are held out in turn."""
+        """How many parts of the rows are held out in turn; of networks, how many seeds there are."""
         if not self.held_out:
-            return 1
+            return self.seeds
         return self.parts if self.draws else min(self.parts, round(1.0 / self.held_out))
 
     def make_both(self, scale=1.0, part=0):
@@ -268,6 +282,22 @@ def linsvc_csr(rows):
     return X, (X @ coef > 0.0).astype(int)
 
 
+def mlp_digits(rows):
+    X, y = load_digits(return_X_y=True)
+    return X[: rows(len(y))], y[: rows(len(y))]
+
+
+def mlp_100k(rows):
+    return make_classification(rows(100_000), 50, n_informative=20, random_state=0)
+
+
+def mlp_784(rows):
+    """Return normal rows, and as classes the largest of ten random linear functions."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((rows(60_000), 784), dtype=np.float32)
+    return X, (X @ rng.standard_normal((784, 10), dtype=np.float32)).argmax(axis=1)
+
+
 def scaled(X, y):
     """Columns of mean 0 and deviation 1."""
     return (X - X.mean(axis=0)) / X.std(axis=0), y
@@ -308,6 +338,10 @@ def lasso_case(n_rows, n_columns, rho, ratio):
 
 def boosting_case(key, data, held_out, tolerance=5e-3, **others):
     return Case(key, data, "boosting", tolerance, held_out=held_out, **others)
+
+
+def network_case(key, data, hidden, epochs, seeds=5, **others):
+    return Case(key, data, "mlp", 0.05, hidden=hidden, epochs=epochs, seeds=seeds, **others)
 
 
 SHAPES = ((100, 10_000), (500, 600), (10_000, 100))
@@ -366,5 +400,10 @@ CASES = {
         Case("linsvc", linsvc, "linsvc", 1e-4),
         Case("linsvc-hinge", linsvc, "linsvc", 1e-4, loss="hinge"),
         Case("linsvc-csr", linsvc_csr, "linsvc", 1e-4),
+        network_case("mlp-digits", mlp_digits, (100,), 50, seeds=20),
+        network_case("mlp-100k", mlp_100k, (100,), 5),
+        network_case("mlp-100k-32", mlp_100k, (100,), 5, batch=32),
+        network_case("mlp-big", mlp_100k, (512, 512), 2, form="float32"),
+        network_case("mlp-784", mlp_784, (256, 128), 2),
     ]
 }

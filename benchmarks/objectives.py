@@ -196,6 +196,10 @@ class HeldOut:
     def reached(self, excess):
         return True
 
+    def misses(self, row):
+        """Return whether the excess is more than chance and taste allow."""
+        return row["excess"] > self.case.tolerance
+
     def settle(self, fits, ours, others=()):
         """Turn log-losses into excesses over the best peer's; where ours is more than the case's, say so.
 
@@ -213,8 +217,8 @@ class HeldOut:
             row["excess"] = float(excess.mean())
             if len(excess) > 1:
                 row["standard_error"] = float(excess.std(ddof=1) / np.sqrt(len(excess)))
-        row, most = found.get(ours), self.case.tolerance
-        if row and most is not None and row["excess"] > most:
+        row = found.get(ours)
+        if row and self.case.tolerance is not None and self.misses(row):
             row["miss"] = f"log-loss {excess_in_words(row)} above the best peer's"
 
 
@@ -272,10 +276,6 @@ class Judge:
 def reference_gap(reference):
     """Return how far the reference may be from the optimum, where that is known by a gap."""
     return 1.01 * float(reference.get("gap", 0.0))
-
-
-def judge_of(case, X, y):
-    return (HeldOut if case.family == "boosting" else Judge)(case, X, y)
 
 
 def digest(case, X, y):

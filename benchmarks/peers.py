@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from . import THREADS
+from . import THREADS, neural
 from .sparse_optima import N_FOLDS
 
 OURS = "calclearn"
@@ -56,7 +56,7 @@ def contestants(case):
 
 def tolerance(case):
     """Return the usual name of the parameter that asks for accuracy; direct solvers have none."""
-    return None if case.family in ("ols", "ridge", "boosting") else "tol"
+    return None if case.family in ("ols", "ridge", "boosting", "mlp") else "tol"
 
 
 def peers(case):
@@ -87,6 +87,9 @@ def peers(case):
         if case.loss == "squared_hinge":
             yield Contestant("liblinear primal", "scikit-learn", partial(liblinear, dual=False))
         yield Contestant("liblinear dual", "scikit-learn", partial(liblinear, dual=True))
+    elif family == "mlp":
+        yield Contestant("scikit-learn", "scikit-learn", neural.scikit_learn, None)
+        yield Contestant("PyTorch", "torch", neural.pytorch, None)
     else:
         for solver in solvers(family):
             build = partial(poisson if family == "poisson" else logistic, solver=solver)
@@ -143,6 +146,8 @@ def ours(case, n_rows, **parameters):
         from calclearn.svm import LinearSVC
 
         return LinearSVC(C=case.C, loss=case.loss, max_iter=MOST, **parameters)
+    if case.family == "mlp":
+        return neural.ours(case, n_rows)
     from calclearn.linear_model import LogisticRegression
 
     return LogisticRegression(

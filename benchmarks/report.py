@@ -73,6 +73,19 @@ PREDICT_MACHINE = {"5k rows": (1.0, 0.5)}  # to oneDAL
 MACHINE_MEMORY = (1.5, 1.0)  # of svc-20k-c1, to LIBSVM
 FIRST_MACHINE = {"cached": (0.4, 0.2), "cold": (10.0, 5.0)}  # seconds, as FIRST_FIT
 
+# Multilayer perceptrons.
+TORCH = ("PyTorch",)
+NETWORKS = {
+    "mlp-digits": (["mlp-digits"], [(SKLEARN, 0.35, 0.15)]),
+    "mlp-100k, batches of 200": (["mlp-100k"], [(SKLEARN, 0.5, 0.25), (TORCH, 0.4, 0.2)]),
+    "mlp-100k, batches of 32": (["mlp-100k-32"], [(SKLEARN, 0.3, 0.12), (TORCH, 0.25, 0.1)]),
+    "mlp-big": (["mlp-big"], [(SKLEARN, 0.5, 0.35), (TORCH, 0.8, 0.5)]),
+    "mlp-784": (["mlp-784"], [(TORCH, 0.9, 0.6)]),
+}
+PREDICT_NETWORK = {"100k rows": (0.6, 0.3)}  # to scikit-learn
+ADAM = (1.0, 0.7)  # to either of PyTorch's ways
+FIRST_NETWORK = {"cached": (0.5, 0.2), "cold": (12.0, 6.0)}  # seconds, as FIRST_FIT
+
 # The spine.  Where the linear family promises more of the same ratio, that stands above alone.
 SPINE = {"ols-tall": (["ols-tall"], [(SKLEARN, 0.15, 0.06), (("oneDAL",), 1.0, 0.5)])}
 LOSS_KERNEL = (0.6, 0.45)  # ratio to scikit-learn's compiled loss
@@ -189,6 +202,18 @@ def machines(results):
     yield from first_fits(results, "svc-first-fit", FIRST_MACHINE)
 
 
+def networks(results):
+    yield from promised(results, NETWORKS)
+    for what, (must, aim) in PREDICT_NETWORK.items():
+        row = results.get("mlp-predict", {}).get(what, {})
+        value = row[OURS] / row["scikit-learn"] if OURS in row and "scikit-learn" in row else None
+        yield f"predict {what}, mlp-100k", "scikit-learn", value, must, aim
+    row = results.get("adam-update", {}).get("1M parameters", {})
+    for way in ("PyTorch fused", "PyTorch foreach"):
+        yield "Adam update, 1M parameters", way, row[OURS] / row[way] if way in row else None, *ADAM
+    yield from first_fits(results, "mlp-first-fit", FIRST_NETWORK)
+
+
 def first_fits(results, extra, promises):
     for key, rows in results.get(extra, {}).items():
         for kind, (must, aim) in promises.items():
@@ -218,7 +243,8 @@ def summary(results):
         f"{heading(results)}\n\n## Linear models\n\nOurs ÷ the peer.\n\n"
         f"{promises_table(linear(results), 'ratio')}\n\n## Boosting\n\n"
         f"{promises_table(boosting(results), 'ours ÷ peer, or seconds')}\n\n## Support vector machines\n\n"
-        f"{promises_table(machines(results), 'ours ÷ peer, or seconds')}\n\n## The spine\n\n"
+        f"{promises_table(machines(results), 'ours ÷ peer, or seconds')}\n\n## Neural networks\n\n"
+        f"{promises_table(networks(results), 'ours ÷ peer, or seconds')}\n\n## The spine\n\n"
         f"{promises_table(spine(results), 'ours ÷ peer, or seconds')}\n"
     )
 
@@ -232,10 +258,15 @@ def section(results, key):
     if key == "import":
         rows = [(name, number(seconds)) for name, seconds in results[key].items()]
         return f"## {key}\n\n{table(['', 'seconds'], rows)}\n"
-    if key in ("boost-predict", "svc-predict"):
-        what = {"boost-predict": "100 trees", "svc-predict": "svc-20k-c1"}[key]
+    calls = {
+        "boost-predict": "100 trees",
+        "svc-predict": "svc-20k-c1",
+        "mlp-predict": "mlp-100k",
+        "adam-update": "float32",
+    }
+    if what := calls.get(key):
         rows = [
-            (rows_predicted, name, number(seconds), number(row[OURS] / seconds))
+            (rows_predicted, name, number(seconds), number(row[OURS] / seconds if OURS in row else None))
             for rows_predicted, row in results[key].items()
             for name, seconds in row.items()
         ]
@@ -252,7 +283,7 @@ def section(results, key):
 
 def case_section(key, case):
     ours = case["fits"].get(OURS, {}).get("median")
-    boosted = any("log_loss" in row for row in case["fits"].values())
+    by_log_loss = any("log_loss" in row for row in case["fits"].values())
     rows = []
     for name, row in case["fits"].items():
         seconds = row.get("median")
@@ -260,7 +291,7 @@ def case_section(key, case):
         tol = "default" if tol is None and "excess" in row else number(tol, ".0e")
         if default is not None and row.get("tol") is not None:
             tol += f" ({default:.0e})"
-        if boosted:
+        if by_log_loss:
             tol = number(row.get("log_loss"), ".5f")
         relative = number(ours / seconds) if ours and seconds else ""
         rows.append(
@@ -276,13 +307,13 @@ def case_section(key, case):
     floors = ", ".join(f"{name} {seconds:.3g} s" for name, seconds in case["floors"].items())
     stop = "defaults" if case["tolerance"] is None else f"excess {case['tolerance']:.0e}"
     header = ["", "seconds", "ours ÷ it", "tolerance (its default)", "excess", "peak MiB"]
-    if boosted:
+    if by_log_loss:
         header[3:5] = ["log-loss", "over the best peer's"]
-        held_out, tolerance = case.get("held_out"), case["tolerance"]
-        stop = (
-            f"{held_out} rows held out, {case['parts']} times" if held_out else "log-loss of the rows fitted"
-        )
+        held_out, tolerance, times = case.get("held_out"), case["tolerance"], case.get("parts", 1)
+        stop = f"{held_out} rows held out, {times} times" if held_out else "log-loss of the rows fitted"
+        stop += f", {times} seeds" if times > 1 and not held_out else ""
         stop += ", not judged" if tolerance is None else f", ours to be within {tolerance:.1%}"
+        stop += " and two standard errors" if times > 1 and not held_out else ""
     n_rows, n_columns = case["shape"]
     return (
         f"## {key}\n\n{n_rows} × {n_columns}; stop: {stop}; floors: {floors}; load {case['load']:.1f}\n\n"
@@ -308,6 +339,7 @@ def page(results):
     extras = (
         *("loss-kernel", "import", "first-fit"),
         *("boost-predict", "boost-first-fit", "svc-predict", "svc-first-fit"),
+        *("mlp-predict", "mlp-first-fit", "adam-update"),
     )
     keys = [*results["cases"], *(key for key in extras if key in results)]
     return "\n".join(

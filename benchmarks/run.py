@@ -14,6 +14,7 @@ import tempfile
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from importlib import metadata
 from pathlib import Path
@@ -24,9 +25,9 @@ import numpy as np
 import threadpoolctl
 from scipy import sparse
 
-from . import THREADS, children, report
+from . import THREADS, children, neural, report
 from .cases import CASES
-from .objectives import RESULTS, judge_of
+from .objectives import RESULTS, HeldOut, Judge
 from .peers import OURS, contestants, our_loss_kernel, their_loss_kernel
 
 SLOW = 10.0  # seconds from which three repeats are enough
@@ -34,7 +35,7 @@ BUDGET = 60.0  # seconds after which no tighter tolerance of a contestant is tri
 FIRST_FITS = ("ols-tall", "small", "multinomial", "poisson")  # with the fewest rows; trees apart
 PACKAGES = (
     "numpy", "scipy", "numba", "scikit-learn", "scikit-learn-intelex", "glum", "skglm", "celer", "pandas",
-    "threadpoolctl", "xgboost", "xgboost-cpu", "lightgbm",
+    "threadpoolctl", "xgboost", "xgboost-cpu", "lightgbm", "torch",
 )  # fmt: skip
 
 
@@ -88,6 +89,10 @@ class Tolerances:
             self.rows[self.key(contestant, judge)] = dict(row)
             self.path.write_text(json.dumps(self.rows, indent=1))
         return row
+
+
+def judge_of(case, X, y):
+    return {"boosting": HeldOut, "mlp": neural.TrainingLoss}.get(case.family, Judge)(case, X, y)
 
 
 def search(contestant, case, X, y, judge, tolerances):
@@ -148,7 +153,7 @@ def measure(case, options, tolerances):
         "tolerance": case.tolerance,
         "reference": judge.certificate,
         "load": os.getloadavg()[0],
-        "floors": floors_of_trees(case, X, y) if case.family == "boosting" else floors(X),
+        "floors": floors(case, X, y),
         "fits": {},
     }
     everybody = {c.name: c for c in contestants(case) if re.search(options.peers, c.name) or c.name == OURS}
@@ -156,7 +161,8 @@ def measure(case, options, tolerances):
         result["fits"][name] = search(contestant, case, X, y, judge, tolerances)
     judge.settle(result["fits"], OURS, list(other_parts(case, everybody, result["fits"], options.scale)))
     if case.held_out:
-        result["held_out"], result["parts"] = len(judged[1]), case.n_parts
+        result["held_out"] = len(judged[1])
+    result["parts"] = case.n_parts
     fits = {name: row for name, row in result["fits"].items() if "note" not in row}
     del judge, judged
     calls = {name: partial(everybody[name].fit, case, X, y, row["tol"]) for name, row in fits.items()}
@@ -172,15 +178,22 @@ def measure(case, options, tolerances):
 
 
 def other_parts(case, everybody, fits, scale):
-    """Yield what each contestant reaches where another part of the rows is held out."""
+    """Yield what each contestant reaches where another part of the rows is held out, or from another seed."""
     for part in range(1, case.n_parts):
         rows, held_out = case.make_both(scale, part)
-        judge = judge_of(case, *held_out)
+        judge, other = judge_of(case, *held_out), replace(case, seed=part)
         names = [name for name, row in fits.items() if "note" not in row]
-        yield {name: judge.excess(everybody[name].fit(case, *rows)) for name in names}
+        yield {name: judge.excess(everybody[name].fit(other, *rows)) for name in names}
 
 
-def floors(X, repeats=3):
+def floors(case, X, y):
+    """Return the least seconds of what nobody can do without, by what it is."""
+    if case.family == "boosting":
+        return floors_of_trees(case, X, y)
+    return floors_of_networks(case, X, y) if case.family == "mlp" else floors_of_rows(X)
+
+
+def floors_of_rows(X, repeats=3):
     """Return the least seconds of reading X once and, if dense and tall, of its Gram matrix in chunks."""
 
     def read(chunk):
@@ -204,6 +217,16 @@ def floors(X, repeats=3):
                 timed(lambda f=function, p=pieces: sum(pool.map(f, p)))[1] for _ in range(repeats)
             )
     return seconds
+
+
+def floors_of_networks(case, X, y, repeats=3):
+    """Return the least seconds of the matrix products of all batches, with BLAS on one thread or on all."""
+    number, batch = neural.products(case, X, y)
+    seconds = []
+    for n_threads in (1, THREADS):
+        with threadpoolctl.threadpool_limits(n_threads):
+            seconds += [timed(batch, number=20)[1] for _ in range(repeats)]
+    return {"matrix products": number * min(seconds)}
 
 
 def floors_of_trees(case, X, y, repeats=3):
@@ -274,17 +297,26 @@ def predictions(options):
     return rows
 
 
-def machine_predictions(options):
-    """Return the seconds of `predict` for 5000 rows, by the machines of svc-20k-c1."""
-    case, models, rows = CASES["svc-20k-c1"], {}, {}
+def class_predictions(options, key, n, what):
+    """Return the seconds of `predict` for n rows, by models of a case."""
+    case, models = CASES[key], {}
     X, y = case.make(options.scale)
     for contestant in contestants(case):
         wanted = contestant.name == OURS or re.search(options.peers, contestant.name)
         if wanted and not contestant.missing(case):
             models[contestant.name] = contestant.fit(case, X, y)
-    calls = {name: partial(model.predict, X[:5000]) for name, model in models.items()}
-    rows["5k rows"] = {name: median(s) for name, s in interleave(calls, options.repeats).items()}
-    return rows
+    calls = {name: partial(model.predict, X[:n]) for name, model in models.items()}
+    return {what: {name: median(s) for name, s in interleave(calls, options.repeats).items()}}
+
+
+def adam_updates(options):
+    """Return the seconds of one step of Adam with a million float32 parameters."""
+    calls = neural.adam_updates(max(1000, int(neural.N_PARAMETERS * options.scale)))
+    calls = {name: call for name, call in calls.items() if name == OURS or re.search(options.peers, name)}
+    first = [call().copy() for call in calls.values()]
+    for other in first[1:]:
+        np.testing.assert_allclose(other, first[0], rtol=1e-5, atol=1e-7)
+    return {"1M parameters": {n: median(s) for n, s in interleave(calls, 3 * options.repeats).items()}}
 
 
 def first_fits(options, keys=FIRST_FITS):
@@ -301,8 +333,11 @@ EXTRAS = {
     "first-fit": first_fits,
     "boost-predict": predictions,
     "boost-first-fit": partial(first_fits, keys=("boost-small",)),
-    "svc-predict": machine_predictions,
+    "svc-predict": partial(class_predictions, key="svc-20k-c1", n=5000, what="5k rows"),
     "svc-first-fit": partial(first_fits, keys=("svc-1k",)),
+    "mlp-predict": partial(class_predictions, key="mlp-100k", n=100_000, what="100k rows"),
+    "mlp-first-fit": partial(first_fits, keys=("mlp-digits",)),
+    "adam-update": adam_updates,
 }
 
 
@@ -324,6 +359,19 @@ def setting(options):
         "threads": THREADS,
         "scale": options.scale,
     }
+
+
+def extended(before, results):
+    """Return the results of before to add to, where they belong to one table with these, else these.
+
+    A package that was not there before has no part in what was measured then.
+    """
+    versions = results["versions"] | before.get("versions", {})
+    now = {name: results[name] for name in ("machine", "threads", "scale")}
+    same = all(before.get(name) == value for name, value in now.items())
+    if not same or any(versions[package] != version for package, version in results["versions"].items()):
+        return results
+    return before | {"versions": versions}
 
 
 def main(arguments=None):
@@ -363,9 +411,7 @@ def run(options, keys):
     RESULTS.mkdir(exist_ok=True)
     results = {**setting(options), "gflops": gflops(), "cases": {}}
     if options.json.exists():
-        before = json.loads(options.json.read_text())
-        if all(before.get(name) == value for name, value in setting(options).items()):
-            results = before
+        results = extended(json.loads(options.json.read_text()), results)
     tolerances = Tolerances(RESULTS)
     warnings.simplefilter("ignore")  # a fit that stops early is judged by its objective
     for key in keys:

@@ -1,14 +1,16 @@
 """The benchmark's own mathematics and one run of it, on the smallest data; nothing is timed."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from scipy.optimize import check_grad
 from sklearn.linear_model import Lasso, LassoCV, LinearRegression, LogisticRegression, Ridge
+from sklearn.metrics import log_loss
 
-from benchmarks import report, run
+from benchmarks import neural, report, run
 from benchmarks.cases import CASES
 from benchmarks.objectives import Canonical, HeldOut, Judge
 from benchmarks.peers import OURS, Contestant, contestants
@@ -182,7 +184,7 @@ def test_a_grid_is_the_geometric_mean_of_the_cases_that_the_peer_reaches():
 
 
 def test_every_promise_is_about_a_case_and_one_of_its_contestants():
-    for keys, rows in (report.LINEAR | report.BOOSTING | report.SPINE).values():
+    for keys, rows in (report.LINEAR | report.BOOSTING | report.NETWORKS | report.SPINE).values():
         for against, must, aim in rows:
             assert aim < must
             for key in keys:
@@ -349,3 +351,135 @@ def test_every_promise_about_trees_has_a_row_and_predictions_have_a_section():
     assert rows["first fit, cached: boost-small"] == (0.1, "aim met")
     assert "one row" in report.section(results, "boost-predict")
     assert {"boost-predict", "boost-first-fit"} <= set(run.EXTRAS)
+
+
+NETWORKS = [key for key, case in CASES.items() if case.family == "mlp"]
+
+
+def trained(key, name, seed=0, epochs=2, **others):
+    """Return a contestant's network and its judge, for the fewest rows of a case."""
+    case = replace(CASES[key], seed=seed, epochs=epochs, **others)
+    X, y = case.make(0.0)
+    fit = next(c for c in contestants(case) if c.name == name).fit
+    return fit(case, X, y), neural.TrainingLoss(case, X, y)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_networks_are_judged_by_the_loss_of_the_rows_fitted_after_the_same_steps():
+    model, judge = trained("mlp-100k", "scikit-learn")
+    assert_allclose(judge.excess(model), log_loss(judge.y, model.predict_proba(judge.X)), rtol=1e-12)
+    model.n_iter_ -= 1
+    with pytest.raises(RuntimeError, match="MLPClassifier made 1 passes over the rows, not 2"):
+        judge.excess(model)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("key", ["mlp-100k-32", "mlp-digits"])
+def test_our_networks_of_a_case_end_with_scikit_learns_loss(key):
+    losses = [judge.excess(model) for model, judge in (trained(key, name) for name in (OURS, "scikit-learn"))]
+    assert_allclose(*losses, rtol=1e-8)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_networks_are_judged_by_all_seeds():
+    case = replace(CASES["mlp-100k"], epochs=1, hidden=(4,))
+    everybody = {c.name: c for c in contestants(case)}
+    (X, y), judged = case.make_both(0.0)
+    first = neural.TrainingLoss(case, *judged).excess(everybody["scikit-learn"].fit(case, X, y))
+    others = list(other_parts(case, everybody, {"scikit-learn": {}, OURS: {"note": "missing"}}, 0.0))
+    losses = [first, *(found.pop("scikit-learn") for found in others)]
+    assert not any(others)
+    assert len(set(losses)) == case.n_parts == 5
+
+
+def test_a_network_may_be_worse_by_chance_and_not_beyond_it():
+    judge = neural.TrainingLoss(CASES["mlp-100k"], None, None)
+
+    def miss(*ours):
+        fits = {OURS: {"excess": ours[0]}, "scikit-learn": {"excess": 1.0}, "PyTorch": {"excess": 2.0}}
+        others = [{OURS: loss, "scikit-learn": 1.0, "PyTorch": 2.0} for loss in ours[1:]]
+        judge.settle(fits, OURS, others)
+        return fits[OURS].get("miss")
+
+    assert miss(1.04, 1.05) is None
+    assert miss(1.2, 1.0, 1.3, 0.95) is None  # 11 % ± 8 %
+    assert miss(1.12, 1.1, 1.11, 1.11).startswith("log-loss 11.00% ± 0.41% above")
+    assert miss(1.06).startswith("log-loss 6.00% above")
+
+
+@pytest.mark.peer
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize(("key", "epochs"), [("mlp-100k", 8), ("mlp-784", 4), ("mlp-digits", 8)])
+def test_pytorchs_and_scikit_learns_networks_of_a_case_learn_alike(key, epochs, monkeypatch):
+    pytest.importorskip("torch")
+    monkeypatch.setattr(neural, "THREADS", 1)
+    losses = {}
+    for name in ("scikit-learn", "PyTorch"):
+        fits = [trained(key, name, seed, epochs, hidden=(10, 10)) for seed in range(10)]
+        losses[name] = [judge.excess(model) for model, judge in fits]
+        for model, judge in fits[:2]:
+            expected = model.classes_[model.predict_proba(judge.X).argmax(axis=1)]
+            np.testing.assert_array_equal(model.predict(judge.X), expected)
+    means, deviations = (np.array([f(losses[name]) for name in losses]) for f in (np.mean, np.std))
+    assert abs(means[1] - means[0]) < 3.0 * np.hypot(*deviations) / np.sqrt(10)
+    assert (deviations < 0.2 * means).all()
+
+
+def test_a_step_of_adam_is_taken_by_everybody_who_is_there():
+    calls = neural.adam_updates(100)
+    first, second = (calls[OURS]().copy() for _ in range(2))
+    assert (np.abs(second - first) > 0).all()
+    rows = run.adam_updates(SimpleNamespace(scale=0.0, peers="nobody", repeats=1))
+    assert list(rows["1M parameters"]) == [OURS]
+
+
+@pytest.mark.peer
+def test_pytorchs_steps_of_adam_are_ours():
+    pytest.importorskip("torch")
+    calls = neural.adam_updates(1000)
+    assert list(calls) == [OURS, "PyTorch fused", "PyTorch foreach"]
+    for _ in range(5):
+        ours, *theirs = (call() for call in calls.values())
+        for other in theirs:
+            assert_allclose(other, ours, rtol=1e-5, atol=1e-7)
+
+
+def test_every_promise_about_networks_has_a_row_and_calls_have_a_section():
+    case = {"fits": {OURS: {"median": 1.0}, "scikit-learn": {"median": 4.0}, "PyTorch": {"median": 5.0}}}
+    results = {
+        "cases": dict.fromkeys(NETWORKS, case),
+        "mlp-predict": {"100k rows": {OURS: 1.0, "scikit-learn": 2.0, "PyTorch": 1.0}},
+        "adam-update": {"1M parameters": {OURS: 1.0, "PyTorch fused": 0.5, "PyTorch foreach": 2.0}},
+        "mlp-first-fit": {"mlp-digits": {OURS: {"cold": 7.0, "cached": 0.1}}},
+    }
+    rows = {
+        (what, against): report.verdict(value, must, aim)
+        for what, against, value, must, aim in report.networks(results)
+    }
+    assert rows["mlp-100k, batches of 200", "scikit-learn"] == "aim met"
+    assert rows["mlp-784", "PyTorch"] == "aim met"
+    assert rows["predict 100k rows, mlp-100k", "scikit-learn"] == "met"
+    assert rows["Adam update, 1M parameters", "PyTorch fused"] == "MISSED"
+    assert rows["Adam update, 1M parameters", "PyTorch foreach"] == "aim met"
+    assert rows["first fit, cold: mlp-digits", "seconds"] == "met"
+    assert "not measured" not in rows.values()
+    assert "| 1M parameters | PyTorch fused" in report.section(results, "adam-update")
+    assert {"mlp-predict", "mlp-first-fit", "adam-update"} <= set(run.EXTRAS)
+
+
+def test_a_batch_of_a_network_has_all_its_products():
+    case, X, y = a_few_rows("mlp-digits")
+    number, batch = neural.products(replace(case, hidden=(7, 5)), X, y)
+    batch()
+    assert number == 50.0
+    assert "matrix products" in run.floors(case, X, y)
+
+
+def test_results_are_added_to_those_of_the_same_setting_and_packages_may_join():
+    now = {"machine": {}, "threads": 2, "scale": 1.0, "versions": {"numpy": "2", "torch": "3"}, "cases": {}}
+    before = now | {"versions": {"numpy": "2", "glum": "1"}, "cases": {"small": {}}}
+    found = run.extended(before, now)
+    assert found["cases"] == {"small": {}}
+    assert found["versions"] == {"numpy": "2", "torch": "3", "glum": "1"}
+    assert run.extended(before | {"versions": {"numpy": "1"}}, now) is now
+    assert run.extended(before | {"scale": 0.1}, now) is now

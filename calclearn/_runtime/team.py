@@ -11,8 +11,8 @@ work.  To work is to ``take`` items, do them and say so (`done`), until there is
 
 What a board holds: the *ticket*, which is the number of the job, its count of items and the next item
 in one word, so that whoever draws learns all three at once; how many items are done; whether helpers may
-leave; and `FREE` words in which the leader describes the job.  A job's description is changed only when all
-its items are done, so nobody who holds an item can see another's.
+leave; whether one has failed; and `FREE` words in which the leader describes the job.  A job's description is
+changed only when all its items are done, so nobody who holds an item can see another's.
 """
 
 import sys
@@ -25,8 +25,8 @@ from numba.extending import intrinsic
 from . import threads
 from .jit import inner
 
-TICKET, DONE, CLOSED, FREE = 0, 8, 16, 24  # words of a board; a cache line each
-WORDS = 40
+TICKET, DONE, CLOSED, BROKEN, FREE = 0, 8, 16, 24, 32  # words of a board; a cache line each
+WORDS = 48
 NOTHING = -1
 SPINS = 2000  # looks at the board, some microseconds, before a thread offers its processor to others
 PATIENCE = 1 << 17  # times that a helper does so before it leaves: an interrupted leader may never come
@@ -57,11 +57,14 @@ def together(board, member, n_threads):
     object
         What the leader did.
     """
-    board[CLOSED] = 0
+    board[CLOSED] = board[BROKEN] = 0
 
     def run(number):
         try:
             return member(number)
+        except BaseException:
+            board[BROKEN] = 1  # what it took will never be done
+            raise
         finally:
             if number == 0:
                 board[CLOSED] = 1  # whatever happened: nobody must wait for ever
@@ -97,10 +100,13 @@ def done(board):
 
 @inner
 def wait(board, n_items):
-    """Leader: until all items are done, the taken ones too."""
+    """Leader: until all items are done, the taken ones too; False if a member has failed."""
     spins = 0
     while load(board, DONE) < n_items:
+        if load(board, BROKEN) == 1:
+            return False
         spins = spin(spins)
+    return True
 
 
 @inner

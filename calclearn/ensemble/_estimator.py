@@ -7,8 +7,9 @@ import numpy as np
 import scipy.sparse
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_array, check_random_state
-from sklearn.utils.validation import _check_feature_names, _check_n_features, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
+from .._categories import validate_table
 from ..base import (
     CalculusEstimator,
     Integral,
@@ -24,7 +25,6 @@ from ..base import (
 from ..optimize import Optimality
 from ..optimize._stopping import ALL_ROUNDS, CALLBACK, STOPPED_EARLY
 from ._binning import apply_bins, learn_bins
-from ._categories import check_numbers, encode, find_categorical, is_frame
 from ._constraints import interaction_groups, monotone_directions
 from ._exchange import Exchange
 from ._layout import BINS, Data
@@ -335,34 +335,7 @@ class NewtonBoosting(LossParameters, Readable, Exchange, CalculusEstimator):
         reset = reset and not self._goes_on()
         if not reset and self._categorical is None and is_plain_array(self, X, reset=False):
             return X
-        if hasattr(X, "collect") and not hasattr(X, "shape"):
-            raise ValueError("X is a lazy frame, which has no values yet: collect() it first")
-        if reset:
-            mask = find_categorical(X, self.categorical_features)
-            categories = {} if mask is None else None
-        else:
-            mask, categories = self._categorical, self.categories_
-        _check_feature_names(self, X, reset=reset)
-        if mask is not None:
-            if scipy.sparse.issparse(X):
-                raise ValueError("categorical_features cannot be columns of a sparse X: use a dense one")
-            _check_n_features(self, X, reset=reset)
-            X, categories = encode(X, mask, categories)
-        elif is_frame(X):
-            check_numbers(X)
-        X = check_array(
-            X,
-            accept_sparse=("csr", "csc"),
-            dtype=(np.float64, np.float32),
-            ensure_all_finite=False,
-            estimator=self,
-            input_name="X",
-        )
-        if mask is None:
-            _check_n_features(self, X, reset=reset)
-        if reset:
-            self._categorical, self.categories_ = mask, categories
-        return X
+        return validate_table(self, X, reset=reset)
 
     # ------------------------------------------------------------------------------------------ prediction
 

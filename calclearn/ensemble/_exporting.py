@@ -5,7 +5,7 @@ import warnings
 
 import numpy as np
 
-from ._categories import OTHERS
+from .._categories import OTHERS
 from ._layout import LEAF
 
 VERSION = [3, 2, 0]

@@ -189,8 +189,8 @@ def _member(fields, shared, thread):
             else:
                 team.done(board)
                 item = team.take(board)
-        if thread == 0 and not alone:
-            team.wait(board, n_items)
+        if thread == 0 and not alone and not team.wait(board, n_items):
+            return
 
 
 @inner

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._categories import OTHERS
+from .._categories import OTHERS
 from ._documents import (
     count_at,
     flags_at,

@@ -3,5 +3,14 @@
 from ._activations import Activation, activation, get_activation
 from ._classifier import MLPClassifier
 from ._regressor import MLPRegressor
+from ._tabular import TabularMLPClassifier, TabularMLPRegressor
 
-__all__ = ["Activation", "MLPClassifier", "MLPRegressor", "activation", "get_activation"]
+__all__ = [
+    "Activation",
+    "MLPClassifier",
+    "MLPRegressor",
+    "TabularMLPClassifier",
+    "TabularMLPRegressor",
+    "activation",
+    "get_activation",
+]

@@ -15,7 +15,7 @@ from sklearn.utils.multiclass import (
     unique_labels,
 )
 
-from ..base import Interval, Real, StrOptions, fitting, validate
+from ..base import Interval, Real, StrOptions, fitting
 from ..losses import LogLoss, Loss, MultinomialLogLoss, get_loss, pointwise
 from ._documentation import documented
 from ._estimator import MultilayerPerceptron
@@ -182,7 +182,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
 
     def _validate_targets(self, X, y, *, incremental, reset):
         """X and the labels, which may be an indicator of several."""
-        X, y = validate(self, X, y, reset=reset, multi_output=True)
+        X, y = self._rows(X, y, reset=reset, multi_output=True)
         y = y.toarray() if issparse(y) else y
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)

@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import itertools
 import warnings
 from typing import ClassVar
 
@@ -197,15 +198,19 @@ class MultilayerPerceptron(StochasticTraining, LossParameters, CalculusEstimator
         if network.norm:
             hidden = spread - 1
             self.norm_scales_ = arrays[2 * spread : 2 * spread + hidden]
-            self.norm_shifts_ = arrays[2 * spread + hidden :]
+            self.norm_shifts_ = arrays[2 * spread + hidden : 2 * spread + 2 * hidden]
         if network.norm == "batch":
             self._running = memory
+        if network.inputs is not None:
+            self.embeddings_ = arrays[len(arrays) - len(network.inputs.shapes) :]
 
     def _pack(self, network, dtype):
         """A flat copy of the parameters, and of the running statistics."""
         arrays = [*self.coefs_, *self.intercepts_]
         if network.norm:
             arrays += [*self.norm_scales_, *self.norm_shifts_]
+        if network.inputs is not None:
+            arrays += self.embeddings_
         for array, shape in zip(arrays, network.shapes, strict=True):
             if np.shape(array) != shape:
                 raise ValueError(
@@ -241,7 +246,7 @@ class MultilayerPerceptron(StochasticTraining, LossParameters, CalculusEstimator
             value, penalty, gradient = session.evaluate(self.alpha)
         self.loss_ = value * self._reported + penalty
         reason = "gradient within tol" if found.success else "iteration limit"
-        self._certify(network, value + penalty, gradient, found.success, reason)
+        self._certify(network, value + penalty, gradient, found.success, reason, n_rows=X.shape[0])
         if not found.success:
             message = found.message if isinstance(found.message, str) else found.message.decode("latin1")
             warnings.warn(
@@ -259,7 +264,8 @@ class MultilayerPerceptron(StochasticTraining, LossParameters, CalculusEstimator
         first step; and where those of each layer lie.
         """
         fitted = hasattr(self, "coefs_")
-        other = copy.copy(self).set_params(dtype="float64")
+        other = copy.copy(self)
+        other.dtype = "float64"
         X, y = other._validate_targets(X, y, incremental=fitted, reset=not fitted)
         weight, targets = other._weights(sample_weight, X, y), other._targets(y)
         other.n_outputs_ = other._count_outputs(targets)
@@ -278,15 +284,18 @@ class MultilayerPerceptron(StochasticTraining, LossParameters, CalculusEstimator
 
         spread, starts = network.n_dense, network.starts
         names = [f"{what} of layer {k + 1}" for what in ("weights", "biases") for k in range(spread)]
-        names += [f"{what} of layer {k + 1}" for what in ("scales", "shifts") for k in range(spread - 1)]
-        return objective, start, dict(zip(names, zip(starts[:-1], starts[1:])))
+        hidden = range(spread - 1) if network.norm else ()
+        names += [f"{what} of layer {k + 1}" for what in ("scales", "shifts") for k in hidden]
+        names += [f"embedding {k + 1}" for k in range(len(network.shapes) - len(names))]
+        return objective, start, dict(zip(names, itertools.pairwise(starts)))
 
-    def _certify(self, network, value, gradient, converged, reason):
+    def _certify(self, network, value, gradient, converged, reason, n_rows):
         starts = network.starts
         norms = {
             f"gradient_norm_layer_{k + 1}": max_norm(gradient[starts[k] : starts[k + 1]])
             for k in range(network.n_dense)
         }
+        norms["n_rows"] = n_rows
         self.optimality_ = Optimality(
             value,
             gradient_norm=max_norm(gradient),
@@ -298,6 +307,10 @@ class MultilayerPerceptron(StochasticTraining, LossParameters, CalculusEstimator
 
     # ------------------------------------------------------------------------------------------- predictions
 
+    def _rows(self, X, y="no_validation", **options):
+        """X, or X and y, as the network takes them."""
+        return validate(self, X, y, **options)
+
     def _weights(self, sample_weight, X, y):
         """Weights of the rows, or None."""
         return check_weights(sample_weight, X)
@@ -306,13 +319,13 @@ class MultilayerPerceptron(StochasticTraining, LossParameters, CalculusEstimator
         """What `fit` was handed to validate with."""
         if y is None:
             raise ValueError("X_val needs y_val, got None")
-        X = validate(self, X, reset=False)
+        X = self._rows(X, reset=False)
         return Validation(X, np.asarray(y), None)
 
     def _raw(self, X):
         """Raw predictions of shape (n_samples, n_outputs)."""
         check_is_fitted(self)
-        X = validate(self, X, reset=False)
+        X = self._rows(X, reset=False)
         network = self._network_of_weights()
         dtype = np.result_type(X.dtype, self.coefs_[0].dtype)
         parameters, memory = self._pack(network, dtype)

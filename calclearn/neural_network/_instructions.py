@@ -15,9 +15,12 @@ from ._layers import layer
 
 # The entries of an instruction.  Places are indices in flat buffers; -1 where there is nothing.
 ADDRESS, N_IN, N_OUT, IN, OUT, WEIGHTS, BIAS, FIELDS, KEPT, MEMORY, NUMBER, WANTED = range(12)
-SIZE = 12
+COLUMN, COLUMNS, PLACE, WIDTH, WAVES = range(
+    12, 17
+)  # of embeddings: which of X, and which of what is put out
+SIZE = 17
 NOWHERE = -1
-SEED, INDPTR = 0, 1  # places among the integers; then, where X is sparse, the batch's rows
+SEED, FIRST, INDPTR = 0, 1, 2  # places among the integers: FIRST row of a batch's part; rows of a sparse X
 
 
 @functools.cache
@@ -109,9 +112,9 @@ def activate_back(kind, fields, record, rows, step, parameters, gradient, values
 def drop(kind, fields, record, rows, step, parameters, gradient, values, deltas, integers, memory):
     """The mask falls on what a unit puts out and on its slope: going back there is nothing left to do."""
     key = layers.dropout_key(integers[SEED], step, record[NUMBER])
-    rate = fields[record[FIELDS]]
-    layers.dropout(key, rate, block(values, record[OUT], rows, record[N_OUT]))
-    layers.dropout(key, rate, block(values, record[IN], rows, record[N_OUT]))
+    rate, first = fields[record[FIELDS]], integers[FIRST]
+    layers.dropout(key, rate, first, block(values, record[OUT], rows, record[N_OUT]))
+    layers.dropout(key, rate, first, block(values, record[IN], rows, record[N_OUT]))
 
 
 @linked
@@ -197,3 +200,79 @@ def add_back(kind, fields, record, rows, step, parameters, gradient, values, del
     """Where it begins, backward: after all of the block."""
     k = record[N_OUT]
     layers.add(block(deltas, record[OUT], rows, k), block(deltas, record[IN], rows, k))
+
+
+@linked
+def pass_on(kind, fields, record, rows, step, parameters, gradient, values, deltas, integers, memory):
+    """Columns of X that are inputs as they are."""
+    inputs = block(values, record[IN], rows, record[N_IN])
+    outputs = block(values, record[OUT], rows, record[N_OUT])
+    count = record[COLUMNS]
+    for i in range(rows):
+        for j in range(count):
+            outputs[i, record[PLACE] + j] = inputs[i, record[COLUMN] + j]
+
+
+@linked
+def embed_codes(kind, fields, record, rows, step, parameters, gradient, values, deltas, integers, memory):
+    codes = block(values, record[IN], rows, record[N_IN])[:, record[COLUMN]]
+    outputs = block(values, record[OUT], rows, record[N_OUT])
+    table = block(parameters, record[WEIGHTS], record[COLUMNS], record[WIDTH])
+    place = record[PLACE]
+    layers.embedding_forward(codes, table, outputs[:, place : place + record[WIDTH]])
+
+
+@linked
+def embed_codes_back(
+    kind, fields, record, rows, step, parameters, gradient, values, deltas, integers, memory
+):
+    codes = block(values, record[IN], rows, record[N_IN])[:, record[COLUMN]]
+    error = block(deltas, record[OUT], rows, record[N_OUT])
+    by_table = block(gradient, record[WEIGHTS], record[COLUMNS], record[WIDTH])
+    place = record[PLACE]
+    layers.embedding_gradient(codes, error[:, place : place + record[WIDTH]], by_table)
+
+
+@layer
+def _periodic(vector, record):
+    """Frequencies, phases, weights and biases of an embedding of numbers, one after the other in a flat vector."""
+    n, n_waves, width, start = record[COLUMNS], record[WAVES], record[WIDTH], record[WEIGHTS]
+    waves = n * n_waves
+    return (
+        block(vector, start, n, n_waves),
+        block(vector, start + waves, n, n_waves),
+        block(vector, start + 2 * waves, waves, width),
+        block(vector, start + (2 + width) * waves, n, width),
+    )
+
+
+@linked
+def embed_numbers(kind, fields, record, rows, step, parameters, gradient, values, deltas, integers, memory):
+    frequencies, phases, weights, bias = _periodic(parameters, record)
+    layers.periodic_forward(
+        block(values, record[IN], rows, record[N_IN]),
+        frequencies,
+        phases,
+        weights,
+        bias,
+        block(values, record[KEPT], rows, 2 * record[COLUMNS] * record[WAVES]),
+        block(values, record[OUT], rows, record[N_OUT]),
+    )
+
+
+@linked
+def embed_numbers_back(
+    kind, fields, record, rows, step, parameters, gradient, values, deltas, integers, memory
+):
+    _, _, weights, _ = _periodic(parameters, record)
+    by_frequencies, by_phases, by_weights, by_bias = _periodic(gradient, record)
+    layers.periodic_gradient(
+        block(values, record[IN], rows, record[N_IN]),
+        weights,
+        block(values, record[KEPT], rows, 2 * record[COLUMNS] * record[WAVES]),
+        block(deltas, record[OUT], rows, record[N_OUT]),
+        by_frequencies,
+        by_phases,
+        by_weights,
+        by_bias,
+    )

@@ -10,6 +10,7 @@ import math
 import numpy as np
 from numba.extending import register_jitable
 
+TURN = 2.0 * math.pi
 layer = register_jitable(error_model="numpy")
 
 
@@ -135,11 +136,11 @@ def dropout_key(seed, step, number):
 
 
 @layer
-def dropout(key, rate, values):
+def dropout(key, rate, first, values):
     r"""Set each value to 0 with probability `rate`, and divide the others by the share that is kept; (15).
 
-    Entry j of row i is kept if the hash of (key, i, j) says so: a mask needs no memory, and going back is the
-    same product with the same key.
+    `first` is the number of the first row.  Entry j of row i is kept if the hash of (key, i, j) says so: a mask
+    needs no memory, and going back is the same product with the same key.
     """
     lowest = int(rate * 4294967296.0)
     kept = values.dtype.type(1.0 / (1.0 - rate))
@@ -147,7 +148,7 @@ def dropout(key, rate, values):
     columns = values.shape[1]
     for i in range(values.shape[0]):
         for j in range(columns):
-            drawn = mixed((i * columns + j) ^ key)
+            drawn = mixed(((first + i) * columns + j) ^ key)
             values[i, j] = values[i, j] * (kept if drawn >= lowest else zero)
 
 
@@ -287,3 +288,50 @@ def embedding_gradient(codes, error, gradient):
         if 0 <= row < gradient.shape[0]:
             for j in range(error.shape[1]):
                 gradient[row, j] += error[i, j]
+
+
+@layer
+def periodic_forward(inputs, frequencies, phases, weights, bias, waves, outputs):
+    r"""A number beside linear combinations of waves of it, :math:`(x, \cos(2\pi(\omega x + \varphi)) W + b)`; (26).
+
+    `frequencies` and `phases` are of shape (columns, F), `weights` (columns F, E), `bias` (columns, E); `waves`,
+    of shape (rows, 2 columns F), keeps cosine and sine.
+    """
+    n_waves, width = frequencies.shape[1], bias.shape[1] + 1
+    for i in range(inputs.shape[0]):
+        for j in range(frequencies.shape[0]):
+            x = inputs[i, j]
+            outputs[i, j * width] = x
+            for e in range(bias.shape[1]):
+                outputs[i, j * width + 1 + e] = bias[j, e]
+            for f in range(n_waves):
+                angle = TURN * (frequencies[j, f] * x + phases[j, f])
+                wave, place = math.cos(angle), j * n_waves + f
+                waves[i, 2 * place] = wave
+                waves[i, 2 * place + 1] = math.sin(angle)
+                for e in range(bias.shape[1]):
+                    outputs[i, j * width + 1 + e] += wave * weights[place, e]
+
+
+@layer
+def periodic_gradient(inputs, weights, waves, error, by_frequencies, by_phases, by_weights, by_bias):
+    r"""By the four parameters of (26): equations (27) to (29).  The inputs are data, and hear of no error."""
+    n_waves, width = by_frequencies.shape[1], by_bias.shape[1] + 1
+    by_frequencies[:] = 0
+    by_phases[:] = 0
+    by_weights[:] = 0
+    by_bias[:] = 0
+    for i in range(inputs.shape[0]):
+        for j in range(by_frequencies.shape[0]):
+            x, start = inputs[i, j], j * width + 1
+            for e in range(by_bias.shape[1]):
+                by_bias[j, e] += error[i, start + e]
+            for f in range(n_waves):
+                place = j * n_waves + f
+                wave, along = waves[i, 2 * place], weights[place, 0] * 0
+                for e in range(by_bias.shape[1]):
+                    by_weights[place, e] += wave * error[i, start + e]  # (27)
+                    along += weights[place, e] * error[i, start + e]
+                by_phase = -TURN * waves[i, 2 * place + 1] * along  # (28)
+                by_phases[j, f] += by_phase
+                by_frequencies[j, f] += by_phase * x  # (29)

@@ -1,8 +1,10 @@
 """The compiled loops over batches: gather, forward, error, backward, update, with no Python in between.
 
-The rows of a batch are cut into parts, of which each has its own buffers and its own gradient; gradients are then
-added in the order of the parts, and parameters updated, by ranges.  Threads share parts and ranges (see
-`_runtime.team`).  How many there are depends on the sizes alone, and so do the bits of the result.
+A batch is taken in *parts*, each with buffers of its own, and the parameters in *blocks*: how many there are
+follows from sizes alone, and what they give is added up in their order, so results have the same bits for any
+number of threads.  A step is two jobs of a team (:mod:`.._runtime.team`): the parts forward and backward; then
+the blocks, for each of which the gradients of the parts are added up and the rule is applied.  Clipping, which
+must know the whole gradient, makes three of them.
 """
 
 from typing import NamedTuple
@@ -13,17 +15,18 @@ from .._runtime import team
 from .._runtime.jit import inner, kernel
 from .._runtime.links import NOTHING, call
 from .._runtime.struct import maker
-from ._instructions import ADDRESS, N_OUT, OUT
+from ._instructions import ADDRESS, FIRST, N_OUT, OUT
 from ._steps import weight_of
 
 GATHER, ERROR, UPDATE = range(3)  # the records of what surrounds the layers
 RATE = N_OUT  # of the update's record: where its learning rate is among the fields
+N_WEIGHTS, L2, DECAY, CLIP, WHOLE, SHARE, RATE_NOW, FACTOR, SIZE, N_NUMBERS = range(
+    10
+)  # the numbers of a training
 BATCH_LOSS, LOSS, PENALTY, N_SUMS = range(4)
-PART, MERGE, STEP = map(np.int64, range(3))  # jobs that threads share
-PHASE, BATCH = team.FREE, team.FREE + 1  # words of the board
-# The numbers of a training: what is given, and what a batch changes.  The four from N_WEIGHTS are the update's.
-ROWS, CLIP, WHOLE, DECAY, SHARE, N_WEIGHTS, PENALISED, FACTOR, DECAYED, L2 = range(10)
-N_NUMBERS = 10
+PARTS, COLLECT, STEP, COLLECT_AND_STEP = map(np.int64, range(4))  # jobs; literals would be compiled apart
+BLOCK = 1 << 14  # parameters
+ALONE = 2  # blocks, up to which a thread is done before another one has come
 
 
 class Tables(NamedTuple):
@@ -34,7 +37,6 @@ class Tables(NamedTuple):
     backward: np.ndarray
     spans: np.ndarray
     fields: np.ndarray
-    numbers: np.ndarray
 
 
 class Rows(NamedTuple):
@@ -48,172 +50,155 @@ class Rows(NamedTuple):
 
 
 class Buffers(NamedTuple):
-    """All that is written to.  `clock` counts steps; what parts have of their own has a row for each."""
+    """All that is written to; `clock` counts steps.
+
+    `gradient`, `values`, `deltas`, `integers` and `sums` have a row for each part, `squares` and `shapes` for
+    each block.
+    """
 
     clock: np.ndarray
     parameters: np.ndarray
+    gradient: np.ndarray
     moments: np.ndarray
-    memory: np.ndarray
-    gradients: np.ndarray
     values: np.ndarray
     deltas: np.ndarray
     integers: np.ndarray
+    memory: np.ndarray
     sums: np.ndarray
     norms: np.ndarray
     total: np.ndarray
+    squares: np.ndarray
+    shapes: np.ndarray
 
 
-_struct = maker((*Tables._fields, *Rows._fields, *Buffers._fields, "board", "order"))
+_struct = maker((*Tables._fields, *Rows._fields, *Buffers._fields, "numbers", "order", "board"))
 
 
 @kernel
-def run_batches(member, shared, board, tables, rows, buffers, order, rates):
-    """Train on the rows in `order`, batch by batch; without an update, add gradients up in `total`.
+def run_batches(tables, rows, buffers, numbers, order, size, rates, board, member, n_members):
+    """Train on the rows in `order`, `size` at a time; without an update, add gradients up in `total`.
 
-    Member 0 leads; the others help it, where the work is `shared`.
+    What a member of a team does; number 0 leads, and needs no others.
     """
-    around, forward, backward, spans, fields, numbers = tables
+    around, forward, backward, spans, fields = tables
     data, indices, indptr, y, weight = rows
-    clock, parameters, moments, memory, gradients, values, deltas, integers, sums, norms, total = buffers
-    t = around, forward, backward, spans, fields, numbers, data, indices, indptr, y, weight
-    b = clock, parameters, moments, memory, gradients, values, deltas, integers, sums, norms, total
-    it = _struct(t + b + (board, order))
+    clock, parameters, gradient, moments, values, deltas, integers, memory = buffers[:8]
+    sums, norms, total, squares, shapes = buffers[8:]
+    read = around, forward, backward, spans, fields, data, indices, indptr, y, weight
+    to = clock, parameters, gradient, moments, values, deltas, integers, memory
+    it = _struct(read + to + (sums, norms, total, squares, shapes, numbers, order, board))
+    numbers[SIZE] = size
     if member > 0:
         while team.job_comes(board):
             _work(it)
         return
-    learns = it.around[UPDATE, ADDRESS] != NOTHING
     for b in range(rates.shape[0]):
         if _share_of(it, b):
-            it.clock[0] += 1
-            _batch(it, b, rates[b], learns, shared)
-    if shared:
+            clock[0] += 1
+            if not _batch(it, b, rates[b], n_members > 1):
+                return
+    if n_members > 1:
         team.close(board)
 
 
 @inner
 def _share_of(it, b):
     """Note the weight of the batch, or that of all rows where losses add up; whether there is any."""
-    share = it.numbers[WHOLE]
+    share, size = it.numbers[WHOLE], int(it.numbers[SIZE])
     if share <= 0.0:
-        start = b * int(it.numbers[ROWS])
-        stop = min(start + int(it.numbers[ROWS]), it.order.shape[0])
         share = 0.0
-        for i in range(start, stop):
+        for i in range(b * size, min((b + 1) * size, it.order.shape[0])):
             share += weight_of(it.weight, it.order[i])
     it.numbers[SHARE] = share
     return share > 0.0  # of rows without weight there is nothing to learn
 
 
 @inner
-def _batch(it, b, rate, learns, shared):
-    """One batch, as the leader sees it."""
-    numbers, sums, gradient = it.numbers, it.sums, it.gradients[0]
-    n_weights, parts = int(numbers[N_WEIGHTS]), it.gradients.shape[0]
-    share, clips = numbers[SHARE], numbers[CLIP] > 0.0
-    rows = min(int(numbers[ROWS]), it.order.shape[0] - b * int(numbers[ROWS]))
-    if learns and numbers[L2] > 0.0:
-        weights = it.parameters[:n_weights]
-        sums[0, PENALTY] += 0.5 * numbers[L2] / share * np.float64(np.dot(weights, weights)) * rows
-    numbers[PENALISED], numbers[FACTOR], numbers[DECAYED] = numbers[L2] / share, 1.0, numbers[DECAY] * rate
-    if learns:
-        it.fields[it.around[UPDATE, RATE]] = rate
-    _share(it, PART, b, shared)
+def _batch(it, b, rate, shared):
+    """Lead the jobs of a batch; False where a member has failed."""
+    numbers, sums, size = it.numbers, it.sums, int(it.numbers[SIZE])
+    n_parts, n_blocks = it.values.shape[0], it.squares.shape[0]
+    m, share = min(size, it.order.shape[0] - b * size), numbers[SHARE]
+    numbers[RATE_NOW], numbers[FACTOR] = rate, 1.0
+    if not _job(it, PARTS, b, n_parts, shared and n_parts > 1):
+        return False
     loss = 0.0
-    for p in range(parts):
+    for p in range(n_parts):
         loss += sums[p, BATCH_LOSS]
-    sums[0, LOSS] += loss / share * rows if learns else loss / share
-    _share(it, MERGE, b, shared)
-    if not learns:
-        return
-    for k in range(it.spans.shape[0]):
-        part = gradient[it.spans[k, 0] : it.spans[k, 1]]
-        it.norms[k] += np.sqrt(np.float64(np.dot(part, part)))
+    if it.around[UPDATE, ADDRESS] == NOTHING:
+        sums[0, LOSS] += loss / share
+        for p in range(n_parts):
+            gradient, total = it.gradient[p], it.total
+            for j in range(total.shape[0]):
+                total[j] += gradient[j]
+        return True
+    sums[0, LOSS] += loss / share * m
+    it.fields[it.around[UPDATE, RATE]] = rate
+    among, clips = shared and n_blocks > ALONE, numbers[CLIP] > 0.0
+    if not _job(it, COLLECT if clips else COLLECT_AND_STEP, b, n_blocks, among):
+        return False
+    norm = _account(it, m)
     if clips:
-        _clip(it, gradient)
-        _share(it, STEP, b, shared)
+        numbers[FACTOR] = numbers[CLIP] / norm if norm > numbers[CLIP] else 1.0
+        return _job(it, STEP, b, n_blocks, among)
+    return True
 
 
 @inner
-def _clip(it, gradient):
-    """Add the penalty to the gradient, and have the update shorten it to the norm that is allowed."""
-    numbers = it.numbers
-    l2 = gradient.dtype.type(numbers[PENALISED])
-    for j in range(int(numbers[N_WEIGHTS])):
-        gradient[j] += l2 * it.parameters[j]
-    norm, limit = np.sqrt(np.float64(np.dot(gradient, gradient))), numbers[CLIP]
-    numbers[PENALISED], numbers[FACTOR] = 0.0, limit / norm if norm > limit else 1.0
-
-
-@inner
-def _share(it, phase, b, shared):
-    """Have a job of all parts done, by all threads."""
-    parts = it.gradients.shape[0]
-    if shared:
-        team.store(it.board, PHASE, phase)
-        team.store(it.board, BATCH, b)
-        team.post(it.board, parts)
-        _work(it)
-        team.wait(it.board, parts)
-    else:
-        for item in range(parts):
-            _do(it, phase, item, b)
+def _job(it, kind, b, n_items, among):
+    """Lead a job, among the team or alone; False where a member has failed."""
+    if not among:
+        for item in range(n_items):
+            _item(it, kind, b, item)
+        return True
+    team.store(it.board, team.FREE, kind)
+    team.store(it.board, team.FREE + 1, b)
+    team.post(it.board, n_items)
+    _work(it)
+    return team.wait(it.board, n_items)
 
 
 @inner
 def _work(it):
-    """Take items of the job on the board, until there are none."""
+    """Do items of the job on the board until there are none."""
     item = team.take(it.board)
     while item != team.NOTHING:
-        _do(it, team.load(it.board, PHASE), item, team.load(it.board, BATCH))
+        _item(it, team.load(it.board, team.FREE), team.load(it.board, team.FREE + 1), item)
         team.done(it.board)
         item = team.take(it.board)
 
 
 @inner
-def _do(it, phase, item, b):
-    if phase == PART:
-        _part(it, item, b)
-    else:
-        _range(it, phase, item)
+def _item(it, kind, b, item):
+    if kind == PARTS:
+        _part(it, b, item)
+        return
+    if kind != STEP:
+        _collect(it, item)
+    if kind != COLLECT:
+        _step(it, item)
 
 
 @inner
-def _part(it, p, b):
-    """Forward and backward for part p of the rows of batch b."""
-    size, parts = int(it.numbers[ROWS]), it.gradients.shape[0]
-    rows = min(size, it.order.shape[0] - b * size)
-    step = (rows + parts - 1) // parts
-    start, stop = min(p * step, rows), min(p * step + step, rows)
-    chosen, m, t = it.order[b * size + start : b * size + stop], stop - start, it.clock[0]
-    gradient, values, deltas, integers = (
-        it.gradients[p],
-        it.values[p],
-        it.deltas[p],
-        it.integers[p],
-    )
+def _part(it, b, p):
+    """A part of the rows of a batch, forward and backward."""
+    fields, t, size, n_parts = it.fields, it.clock[0], int(it.numbers[SIZE]), it.values.shape[0]
+    gradient, values, deltas, integers = it.gradient[p], it.values[p], it.deltas[p], it.integers[p]
+    start, stop = b * size, min((b + 1) * size, it.order.shape[0])
+    first, behind = p * (stop - start) // n_parts, (p + 1) * (stop - start) // n_parts
+    chosen, m = it.order[start + first : start + behind], behind - first
     if m == 0:
         it.sums[p, BATCH_LOSS] = 0.0
         for j in range(gradient.shape[0]):
             gradient[j] = 0
         return
-    gather, error, fields = it.around[GATHER], it.around[ERROR], it.fields
+    integers[FIRST] = first
+    gather, error = it.around[GATHER], it.around[ERROR]
     call(gather[ADDRESS], gather, chosen, it.data, it.indices, it.indptr, values, integers)
     for k in range(it.forward.shape[0]):
         _run(it, it.forward[k], m, t, gradient, values, deltas, integers)
     scale = 1.0 / it.numbers[SHARE]
-    call(
-        error[ADDRESS],
-        fields,
-        error,
-        chosen,
-        it.y,
-        it.weight,
-        scale,
-        values,
-        deltas,
-        it.sums[p],
-    )
+    call(error[ADDRESS], fields, error, chosen, it.y, it.weight, scale, values, deltas, it.sums[p])
     for k in range(it.backward.shape[0] - 1, -1, -1):
         _run(it, it.backward[k], m, t, gradient, values, deltas, integers)
 
@@ -226,64 +211,74 @@ def _run(it, record, m, t, gradient, values, deltas, integers):
 
 
 @inner
-def _range(it, phase, item):
-    """Add up a range of the gradients; update that of the parameters, where nothing stands in between."""
-    n, parts = it.gradients.shape[1], it.gradients.shape[0]
-    width = ((n + parts - 1) // parts + 15) // 16 * 16
-    start, stop = min(item * width, n), min(item * width + width, n)
-    gradient, update = it.gradients[0], it.around[UPDATE]
-    learns = update[ADDRESS] != NOTHING
-    if phase == MERGE:
-        for p in range(1, parts):
-            mine, other = gradient[start:stop], it.gradients[p, start:stop]
-            for j in range(mine.shape[0]):
-                mine[j] += other[j]
-        if not learns:
-            mine, total = gradient[start:stop], it.total[start:stop]
-            for j in range(mine.shape[0]):
-                total[j] += mine[j]
-            return
-        if it.numbers[CLIP] > 0.0:
-            return
-    place, shape = update[ADDRESS], it.numbers[N_WEIGHTS:]
-    call(
-        place,
-        it.fields,
-        update,
-        it.clock[0],
-        start,
-        stop,
-        it.parameters,
-        gradient,
-        it.moments,
-        shape,
-    )
+def _collect(it, block):
+    """Add up the parts' gradients of a block, and note sums of squares.
+
+    Of each layer's weights' gradient, of the weights, and of the whole.
+    """
+    start, stop = block * BLOCK, min((block + 1) * BLOCK, it.parameters.shape[0])
+    gradient, squares, numbers, n_layers = it.gradient[0], it.squares[block], it.numbers, it.spans.shape[0]
+    whole = gradient[start:stop]
+    for p in range(1, it.gradient.shape[0]):
+        other = it.gradient[p, start:stop]
+        for j in range(whole.shape[0]):
+            whole[j] += other[j]
+    for k in range(n_layers):
+        part = gradient[max(start, it.spans[k, 0]) : max(start, min(stop, it.spans[k, 1]))]
+        squares[k] = np.dot(part, part)
+    weights = it.parameters[start : max(start, min(stop, int(numbers[N_WEIGHTS])))]
+    squares[n_layers] = np.dot(weights, weights) if numbers[L2] > 0.0 else 0.0
+    if numbers[CLIP] > 0.0:
+        l2 = gradient.dtype.type(numbers[L2] / numbers[SHARE])
+        for j in range(weights.shape[0]):
+            whole[j] += l2 * weights[j]
+        squares[n_layers + 1] = np.dot(whole, whole)
+
+
+@inner
+def _account(it, m):
+    """Add the blocks' sums up, in their order; the norm of the whole gradient, where it is asked for."""
+    squares, numbers, n_layers = it.squares, it.numbers, it.norms.shape[0]
+    penalty, whole = 0.0, 0.0
+    for k in range(n_layers):
+        square = 0.0
+        for block in range(squares.shape[0]):
+            square += squares[block, k]
+        it.norms[k] += np.sqrt(square)
+    for block in range(squares.shape[0]):
+        penalty += squares[block, n_layers]
+        whole += squares[block, n_layers + 1]
+    it.sums[0, PENALTY] += 0.5 * numbers[L2] / numbers[SHARE] * penalty * m
+    return np.sqrt(whole)
+
+
+@inner
+def _step(it, block):
+    """Apply the rule to a block."""
+    shape, numbers = it.shapes[block], it.numbers
+    shape[0], shape[1] = numbers[N_WEIGHTS], 0.0 if numbers[CLIP] > 0.0 else numbers[L2] / numbers[SHARE]
+    shape[2], shape[3] = numbers[FACTOR], numbers[DECAY] * numbers[RATE_NOW]
+    shape[4], shape[5] = block * BLOCK, min((block + 1) * BLOCK, it.parameters.shape[0])
+    update = it.around[UPDATE]
+    place, gradient = update[ADDRESS], it.gradient[0]
+    call(place, it.fields, update, it.clock[0], it.parameters, gradient, it.moments, shape)
 
 
 @kernel
-def run_forward(tables, rows, buffers, chosen, raw):
-    """Write the raw predictions of the chosen rows."""
-    gather, forward, fields, size = (
-        tables.around[GATHER],
-        tables.forward,
-        tables.fields,
-        int(tables.numbers[ROWS]),
-    )
-    gradient, values, deltas, integers = (
-        buffers.gradients[0],
-        buffers.values[0],
-        buffers.deltas[0],
-        buffers.integers[0],
-    )
+def run_forward(tables, rows, buffers, chosen, size, raw):
+    """Write the raw predictions of the chosen rows, `size` at a time."""
+    gather, forward, fields = tables.around[GATHER], tables.forward, tables.fields
+    parameters, memory = buffers.parameters, buffers.memory
+    gradient, values, deltas = buffers.gradient[0], buffers.values[0], buffers.deltas[0]
+    integers = buffers.integers[0]
     last = forward[forward.shape[0] - 1]
     for start in range(0, chosen.shape[0], size):
         some = chosen[start : start + size]
         m = some.shape[0]
         call(gather[ADDRESS], gather, some, rows.data, rows.indices, rows.indptr, values, integers)
         for k in range(forward.shape[0]):
-            place = forward[k, ADDRESS]
-            where = buffers.parameters, gradient, values, deltas, integers, buffers.memory
-            call(place, fields, forward[k], m, 0, *where)
+            it = forward[k]
+            call(it[ADDRESS], fields, it, m, 0, parameters, gradient, values, deltas, integers, memory)
         for i in range(m):
             for k in range(last[N_OUT]):
                 raw[start + i, k] = values[last[OUT] + i * last[N_OUT] + k]

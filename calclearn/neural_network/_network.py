@@ -9,7 +9,7 @@ import dataclasses
 import functools
 import itertools
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from .._runtime.fingerprint import is_trusted
 from .._runtime.links import NOTHING, address
 from . import _instructions as instructions
 from ._activations import Activation
+from ._inputs import Inputs
 from ._instructions import (
     ADDRESS,
     BIAS,
@@ -55,6 +56,8 @@ class Network:
         What stands between a hidden dense layer and its activation.
     residual : bool
         Whether there is a way past each hidden layer that is as wide as the hidden layer before.
+    inputs : Inputs, optional
+        Embeddings of the columns of X; by default these are the inputs of the first layer.
     """
 
     units: tuple[int, ...]
@@ -62,6 +65,12 @@ class Network:
     dropout: float = 0.0
     norm: str = ""
     residual: bool = False
+    inputs: Inputs | None = None
+
+    @property
+    def columns(self) -> int:
+        """Of X."""
+        return self.units[0] if self.inputs is None else self.inputs.columns
 
     @property
     def n_dense(self) -> int:
@@ -72,7 +81,9 @@ class Network:
         """Of all parameters, in the order of the flat vector."""
         hidden = self.units[1:-1] if self.norm else ()
         pairs = zip(self.units[:-1], self.units[1:])
-        return [*pairs, *((n,) for n in self.units[1:]), *((n,) for n in hidden), *((n,) for n in hidden)]
+        embeddings = [] if self.inputs is None else self.inputs.shapes
+        norms = [(n,) for n in hidden] * 2
+        return [*pairs, *((n,) for n in self.units[1:]), *norms, *embeddings]
 
     @functools.cached_property
     def starts(self) -> list[int]:
@@ -158,7 +169,7 @@ def compile_program(network, dtype, rows, *, training, sparse_entries=None, stat
     statistics : bool
         Whether layers may draw and remember: False leaves out dropout.
     """
-    write = _write_program
+    write: Any = _write_program
     if not is_trusted(type(network.activation).__module__):  # it may be edited while it runs
         write = _write_program.__wrapped__
     return write(network, np.dtype(dtype), rows, training, sparse_entries, statistics)
@@ -170,12 +181,23 @@ def _write_program(network, dtype, rows, training, sparse_entries, statistics):
     units, starts = network.units, network.starts
     spread = network.n_dense
     keeps = instructions.INDPTR + rows + 1
-    block = to.room(rows * units[0] if sparse_entries is None else sparse_entries)
+    block = to.room(rows * network.columns if sparse_entries is None else sparse_entries)
+    if network.inputs is not None:
+        block = network.inputs.write(
+            to, starts[len(network.shapes) - len(network.inputs.shapes) :], block, training
+        )
     memory = 0
     for k in range(spread):
         n_in, n_out, hidden = units[k], units[k + 1], k < spread - 1
         outputs = to.room(rows * n_out)
-        entries = {N_IN: n_in, N_OUT: n_out, IN: block, OUT: outputs, WANTED: k > 0, KEPT: keeps}
+        entries = {
+            N_IN: n_in,
+            N_OUT: n_out,
+            IN: block,
+            OUT: outputs,
+            WANTED: k > 0 or network.inputs is not None,
+            KEPT: keeps,
+        }
         entries |= {WEIGHTS: starts[k], BIAS: starts[spread + k]}
         if network.has_way_past(k):
             to.add(None, instructions.add_back, {IN: block, OUT: NOWHERE, N_OUT: n_out})
@@ -251,8 +273,11 @@ def initial_parameters(network, init, random_state, dtype) -> np.ndarray:
             deviation = np.sqrt(INPUT_GAIN[init] / weights.shape[0])
             weights[:] = deviation * random_state.standard_normal(weights.shape)
             bias[:] = 0.0
-    for number, array in enumerate(parameters[2 * spread :]):
+    n_norms = 2 * (spread - 1) if network.norm else 0
+    for number, array in enumerate(parameters[2 * spread : 2 * spread + n_norms]):
         array[:] = 1.0 if number < spread - 1 else 0.0
+    if network.inputs is not None:
+        network.inputs.draw(parameters[2 * spread + n_norms :], random_state)
     return parameters[0].base if parameters[0].base is not None else parameters[0]
 
 

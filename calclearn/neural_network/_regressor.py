@@ -9,7 +9,7 @@ from sklearn.metrics import r2_score
 from sklearn.utils import column_or_1d
 from sklearn.utils.metaestimators import available_if
 
-from ..base import fitting, validate
+from ..base import fitting
 from ..losses import Loss, Poisson, SquaredError, get_loss, pointwise
 from ._classifier import _is_stochastic
 from ._documentation import documented
@@ -144,7 +144,7 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):
         return 1.0 / self.n_outputs_ if isinstance(get_loss(self.loss), SquaredError) else 1.0
 
     def _validate_targets(self, X, y, *, incremental, reset):
-        X, y = validate(self, X, y, reset=reset, multi_output=True, y_numeric=True)
+        X, y = self._rows(X, y, reset=reset, multi_output=True, y_numeric=True)
         y = y.toarray() if issparse(y) else y
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)

@@ -14,6 +14,7 @@ from ..losses import pointwise
 from . import _steps as steps
 from ._instructions import ADDRESS, FIELDS, IN, KEPT, N_OUT, SEED, SIZE
 from ._loops import (
+    BLOCK,
     CLIP,
     DECAY,
     ERROR,
@@ -25,7 +26,6 @@ from ._loops import (
     N_WEIGHTS,
     PENALTY,
     RATE,
-    ROWS,
     UPDATE,
     WHOLE,
     Buffers,
@@ -37,12 +37,13 @@ from ._loops import (
 from ._network import Network, compile_program
 
 SECONDS = 0.1  # of a compiled call: between two of them Ctrl-C is heard
-CHUNK = 4096  # rows predicted by a thread before it looks for more
-PART_FLOPS = 3e6  # least work of a part: some 50 microseconds
-PART_ROWS = 64  # fewer, and products are slow
-MOST_PARTS = 16
-SEEDS_APART = 0x9E3779B1
-LARGE_FLOPS = 1 << 25  # of a batch, from which on BLAS gains by threads
+ROWS = 4096  # predicted by a thread before it looks for more
+LARGE_FLOPS = 1 << 27  # of a batch, from which on BLAS gains by threads of its own
+PART_FLOPS = (
+    1 << 21
+)  # of a part of a batch, some 20 to 40 microseconds: less is done before a thread has come
+PART_ROWS = 96  # with fewer, products lose more than threads gain
+MOST_PARTS = 8
 NOBODY = np.zeros(0)
 
 
@@ -78,12 +79,13 @@ def flops(network: Network, rows) -> float:
     return 6.0 * rows * sum(a * b for a, b in zip(network.units[:-1], network.units[1:]))
 
 
-def n_parts(network: Network, rows) -> int:
-    """Into how many parts the rows of a batch are cut; batch norm must see them all."""
-    if network.norm == "batch":
-        return 1
-    most = min(flops(network, rows) / PART_FLOPS, rows / PART_ROWS, MOST_PARTS)
-    return 1 << max(int(np.log2(max(most, 1.0))), 0)
+def parts_of(network: Network, rows) -> int:
+    """In how many parts a batch is taken, whatever the number of threads: 1, 2, 4 or 8.
+
+    Batch norm needs all rows of a batch together.
+    """
+    most = min(rows // PART_ROWS, int(flops(network, rows)) // PART_FLOPS, MOST_PARTS)
+    return 1 if network.norm == "batch" or most < 2 else 1 << (most.bit_length() - 1)
 
 
 def block_rows(network: Network) -> int:
@@ -140,14 +142,14 @@ class Session:
     ):
         dtype = parameters.dtype
         self.network, self.n, self.size, self.loss = network, X.shape[0], size, loss
-        predicts, n_parameters = y is None, len(parameters)
-        parts = 1 if predicts else n_parts(network, size)
-        size_of_part = -(-size // parts)
-        most = most_entries(X, size_of_part)
+        predicts = y is None
+        self.n_parts = 1 if predicts else parts_of(network, size)
+        rows = -(-size // self.n_parts)
+        most = most_entries(X, rows)
         program = compile_program(
             network,
             dtype,
-            size_of_part,
+            rows,
             training=not predicts,
             sparse_entries=most,
             statistics=rule is not None,
@@ -156,7 +158,7 @@ class Session:
         around = np.zeros((3, SIZE), np.int64)
         around[GATHER, [ADDRESS, N_OUT, IN, KEPT]] = (
             steps.gather_address(dtype, sparse=most is not None),
-            network.units[0],
+            network.columns,
             0,
             program.keeps,
         )
@@ -178,30 +180,30 @@ class Session:
             fields += dataclasses.astuple(rule)
         starts = network.starts
         spans = np.array([starts[: network.n_dense], starts[1 : network.n_dense + 1]], np.int64).T.copy()
-        numbers = np.zeros(N_NUMBERS)
-        given = size, network.n_weights, l2, weight_decay, clip_norm
-        numbers[[ROWS, N_WEIGHTS, L2, DECAY, CLIP]] = given
         self.tables = Tables(
-            around, program.forward, program.backward, spans, np.array([*fields, 0.0], np.float64), numbers
+            around, program.forward, program.backward, spans, np.array([*fields, 0.0], np.float64)
         )
         self.rows = rows_of(X, y, weight, dtype)
-        writes = 0 if predicts else program.n_values
+        self.numbers = np.zeros(N_NUMBERS)
+        self.numbers[[N_WEIGHTS, L2, DECAY, CLIP]] = network.n_weights, l2, weight_decay, clip_norm
+        n, parts, n_values = len(parameters), self.n_parts, program.n_values
         self.buffers = Buffers(
             clock=np.array([clock], np.int64),
             parameters=parameters,
-            moments=np.zeros((0, n_parameters), dtype) if moments is None else moments,
-            memory=memory,
-            gradients=np.zeros((parts, 0 if predicts else n_parameters), dtype),
-            values=np.zeros((parts, program.n_values), dtype),
-            deltas=np.zeros((parts, writes), dtype),
+            gradient=np.zeros((parts, 0 if predicts else n), dtype),
+            moments=np.zeros((0, n), dtype) if moments is None else moments,
+            values=np.zeros((parts, n_values), dtype),
+            deltas=np.zeros((parts, 0 if predicts else n_values), dtype),
             integers=np.zeros((parts, program.keeps + (most or 0)), np.int64),
+            memory=memory,
             sums=np.zeros((parts, N_SUMS)),
             norms=np.zeros(network.n_dense),
-            total=np.zeros(0 if rule is not None or predicts else n_parameters),
+            total=np.zeros(0 if rule is not None or predicts else n),
+            squares=np.zeros((-(-n // BLOCK), network.n_dense + 2)),
+            shapes=np.zeros((-(-n // BLOCK), steps.N_SHAPE)),
         )
-        self.buffers.integers[:, SEED] = seed + np.arange(parts) * SEEDS_APART
-        self._n_threads = min(threads.thread_count(None), parts)
         self._board = team.new_board()
+        self.buffers.integers[:, SEED] = seed
         self._per_call = 1
 
     @property
@@ -225,15 +227,20 @@ class Session:
         sums, norms = self.buffers.sums, self.buffers.norms
         sums[:], norms[:] = 0.0, 0.0
         self._run(order, rates)
-        return float(sums[0, LOSS]) / len(order), float(sums[0, PENALTY]) / len(order), norms / len(rates)
+        loss, penalty = sums[0, [LOSS, PENALTY]] / len(order)
+        return float(loss), float(penalty), norms / len(rates)
 
-    def evaluate(self, l2=0.0):
-        """The mean loss of all rows, the penalty, and the gradient of their sum in float64."""
+    def evaluate(self, l2=0.0, some=None):
+        """The mean loss, the penalty, and the gradient of their sum in float64.
+
+        Over some rows, by default all.  The penalty is divided by the weight of all rows, as in the objective.
+        """
         buffers, weight = self.buffers, self.rows.weight
+        some = np.arange(self.n) if some is None else some
         buffers.sums[:], buffers.total[:] = 0.0, 0.0
         whole = float(np.sum(weight, dtype=np.float64)) if len(weight) else float(self.n)
-        self.tables.numbers[WHOLE] = whole
-        self._run(np.arange(self.n), np.zeros(self.n_batches))
+        self.numbers[WHOLE] = np.sum(weight[some], dtype=np.float64) if len(weight) else len(some)
+        self._run(some, np.zeros(-(-len(some) // self.size)))
         weights = buffers.parameters[: self.network.n_weights].astype(np.float64)
         gradient = buffers.total.copy()
         gradient[: len(weights)] += l2 / whole * weights
@@ -245,20 +252,20 @@ class Session:
         while done < len(rates):
             count = min(self._per_call, len(rates) - done)
             part = slice(done * self.size, (done + count) * self.size)
+            work = self.tables, self.rows, self.buffers, self.numbers, order[part], self.size
+            some = rates[done : done + count]
             began = time.perf_counter()
-            self._call(order[part], rates[done : done + count])
+            if self._members > 1:
+                team.together(
+                    self._board,
+                    lambda i, w=work, r=some: run_batches(*w, r, self._board, i, self._members),
+                    self._members,
+                )
+            else:
+                run_batches(*work, some, self._board, 0, 1)
             took = max(time.perf_counter() - began, 1e-7) / count
             self._per_call = int(min(max(1, SECONDS / took), 16 * count + 16))
             done += count
-
-    def _call(self, order, rates):
-        """One compiled call, of all members of a team where there are several."""
-        shared = self._n_threads > 1
-        arguments = shared, self._board, self.tables, self.rows, self.buffers, order, rates
-        if shared:
-            team.together(self._board, lambda i: run_batches(i, *arguments), self._n_threads)
-        else:
-            run_batches(0, *arguments)
 
     def predict(self):
         """Raw predictions of all rows, of shape (n, n_outputs)."""
@@ -270,17 +277,22 @@ class Session:
             values = np.empty_like(self.buffers.values)  # a thread's own
             integers = np.zeros_like(self.buffers.integers)
             buffers = self.buffers._replace(values=values, integers=integers)
-            run_forward(self.tables, self.rows, buffers, chosen[some], raw[some])
+            run_forward(self.tables, self.rows, buffers, chosen[some], self.size, raw[some])
 
         with threads.blas_threads(1):
-            threads.run(part, threads.chunks(self.n, CHUNK), threads.thread_count(None))
+            threads.run(part, threads.chunks(self.n, ROWS), threads.thread_count(None))
         return raw
 
     @property
+    def _members(self) -> int:
+        """Threads that share a batch."""
+        return min(threads.thread_count(None), self.n_parts)
+
+    @property
     def blas(self):
-        """The context in which BLAS has one thread, but where products are large and nothing else is shared."""
-        large = len(self.buffers.gradients) == 1 and flops(self.network, self.size) >= LARGE_FLOPS
-        return threads.blas_threads(threads.thread_count(None) if large else 1)
+        """The context in which BLAS has one thread; more, where large batches cannot be taken in parts."""
+        alone = self.n_parts == 1 and flops(self.network, self.size) >= LARGE_FLOPS
+        return threads.blas_threads(threads.thread_count(None) if alone else 1)
 
 
 def _error_address(loss, dtype):

@@ -23,9 +23,9 @@ def gather_dense(kind, record, chosen, data, indices, indptr, values, integers):
     """The chosen rows of X as the network's inputs."""
     k = record[N_OUT]
     for i in range(chosen.shape[0]):
-        start = chosen[i] * k
+        to, row = values[record[IN] + i * k :], data[chosen[i] * k :]
         for j in range(k):
-            values[record[IN] + i * k + j] = data[start + j]
+            to[j] = row[j]
 
 
 @linked
@@ -110,6 +110,8 @@ def row_error(kind, fields, record, chosen, y, weight, scale, values, deltas, su
 
 # --------------------------------------------------------------------------------------------------- update
 
+N_SHAPE = 6
+
 
 def _states(kind, moments):
     """The rows of `moments` that the rule has, as a tuple."""
@@ -134,23 +136,27 @@ def _rows_of(count):
 
 
 @linked
-def update(kind, fields, record, step, start, stop, parameters, gradient, moments, shape):
-    r"""One pass over a range of parameters, gradient and state: :math:`\theta` by the rule, of
+def update(kind, fields, record, step, parameters, gradient, moments, shape):
+    r"""One pass over parameters, gradient and state: :math:`\theta` by the rule, of
     :math:`c\,(g + \alpha\theta)`, less :math:`d\,\theta`, with penalty and decay for the weights alone.
 
-    `shape` holds the number of weights, :math:`\alpha`, :math:`c` and :math:`d`.
+    `shape` holds the number of weights, :math:`\alpha`, :math:`c`, :math:`d`, and from which parameter to
+    which.
     """
     rule = formula_at(kind, fields, record[FIELDS])
     prepared = _rounded(rule.prepare(np.float64(step)), parameters)
     states = _states(kind, moments)
     number = parameters.dtype.type
-    n_weights = int(shape[0])
+    n_weights, first, last = int(shape[0]), int(shape[4]), int(shape[5])
     factor = number(shape[2])
     for part in range(2):
-        first, last = (start, min(stop, n_weights)) if part == 0 else (max(start, n_weights), stop)
+        start, stop = (
+            (first, max(first, min(last, n_weights)))
+            if part == 0
+            else (min(max(first, n_weights), last), last)
+        )
         l2, decay = number(shape[1] * (1 - part)), number(shape[3] * (1 - part))
-        for place in range(first, last):
-            j = np.uintp(place)  # or what a negative index would mean is asked each time
+        for j in range(np.uintp(start), np.uintp(stop)):  # with a sign, each index is looked at
             theta = parameters[j]
             g = factor * (gradient[j] + l2 * theta)
             result = _tuple(rule.update(prepared, theta, g, *_entries(states, j)))
@@ -181,7 +187,7 @@ def _signatures(dtype):
     data = _array(floats, 2, readonly=True), _array(floats, readonly=True)
     gather = (INTEGERS, INTEGERS, *stored, buffer, INTEGERS)
     error = (doubles, INTEGERS, INTEGERS, *data, types.float64, buffer, buffer, doubles)
-    update = (doubles, INTEGERS, *[types.int64] * 3, buffer, buffer, _array(floats, 2), doubles)
+    update = (doubles, INTEGERS, types.int64, buffer, buffer, _array(floats, 2), doubles)
     return gather, error, update
 
 

@@ -14,6 +14,7 @@ from ..base import Progress
 from ..optimize.schedules import get_schedule
 from ._session import Session, block_rows
 
+SHARE_LOOKED_AT, LEAST_LOOKED_AT = 0.1, 1000  # see `looked_at`
 LEAST_RATE = 1e-6  # at which an adaptive learning rate falls no more
 CONVERGED, LIMIT, DIVERGED = "objective stalled", "iteration limit", "diverged"
 INTERRUPTED, CALLBACK = "interrupted", "stopped by the callback"
@@ -27,15 +28,22 @@ class Validation(NamedTuple):
     weight: np.ndarray | None
 
 
+def looked_at(n, n_epochs):
+    """The rows, evenly spread, over which the record is computed: all, or a tenth of what training took."""
+    most = max(LEAST_LOOKED_AT, int(SHARE_LOOKED_AT * n_epochs * n))
+    return np.arange(n) if most >= n else np.linspace(0, n - 1, most).astype(np.int64)
+
+
 class Best:
     """The weights of the best epoch so far: of the highest score, or of the lowest loss."""
 
-    def __init__(self):
+    def __init__(self, last=False):
         self.score, self.arrays = -np.inf, None
+        self._is_better = np.greater_equal if last else np.greater
 
     def see(self, score, *arrays):
         """Keep copies, if this is the best and nothing in it is NaN or infinite."""
-        if score > self.score and all(np.isfinite(array).all() for array in arrays):
+        if self._is_better(score, self.score) and all(np.isfinite(array).all() for array in arrays):
             self.score, self.arrays = score, [array.copy() for array in arrays]
 
     def restore(self, *arrays):
@@ -55,6 +63,8 @@ class EpochProgress(Progress):
 
 class StochasticTraining:
     """Part of the estimators: how batches train a network."""
+
+    _prefers_last = False  # of epochs with the same score
 
     def _fit_stochastic(self, problem, X, y, targets, weight, validation, random_state, incremental):
         network, loss, parameters, memory = problem
@@ -94,10 +104,12 @@ class StochasticTraining:
         elif best.arrays is not None and (self.early_stopping or self.restore_best) and not incremental:
             best.restore(parameters, memory)
         if not incremental:
+            some = looked_at(X.shape[0], self.n_iter_)
             whole = Session(network, loss, X, targets, weight, parameters, memory, session.size)
             with session.blas:
-                value, penalty, gradient = whole.evaluate(self.alpha)
-            self._certify(network, value + penalty, gradient, reason == CONVERGED, reason)
+                value, penalty, gradient = whole.evaluate(self.alpha, some)
+            converged = reason == CONVERGED
+            self._certify(network, value + penalty, gradient, converged, reason, n_rows=len(some))
 
     def _rows_of_batch(self, n):
         if self.batch_size == "auto":
@@ -137,7 +149,7 @@ class StochasticTraining:
 
     def _epochs(self, session, loss, validation, random_state, progress, *, incremental):
         """Epoch by epoch; the reason to stop, and the best weights."""
-        order, best = np.arange(session.n), Best()
+        order, best = np.arange(session.n), Best(self._prefers_last)
         parameters, memory = session.buffers.parameters, session.buffers.memory
         clock = None if self.schedule is None else get_schedule(self.schedule).start(self.max_iter)
         scorer = None if validation is None else self._scorer(session, validation)

@@ -234,7 +234,7 @@ class Dropout(Layer):
 
     def _masked(self, array):
         masked = np.array(array, dtype=np.result_type(array, np.float32))
-        _layers.dropout(_layers.dropout_key(self.seed, self.step, 0), self.rate, masked)
+        _layers.dropout(_layers.dropout_key(self.seed, self.step, 0), self.rate, 0, masked)
         return masked
 
 

@@ -24,6 +24,9 @@ PRIVATE: dict[str, str] = {
     "test_gradient_boosting::test_custom_loss": "hands over a loss of the private module _loss",
     "test_gradient_boosting::test_dataframe_categorical_results_same_as_ndarray": "reads the categories from "
     "the private _preprocessor",
+    "test_mlp::test_gradient": "calls the private method _loss_grad_lbfgs",
+    "test_mlp::test_learning_rate_warmstart": "reads the learning rate from the private _optimizer",
+    "test_mlp::test_adaptive_learning_rate": "reads the learning rate from the private _optimizer",
 }
 
 COPY_X = "asserts that copy_X=False overwrites X, which it permits; we never write to X"

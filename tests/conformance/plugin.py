@@ -1,10 +1,10 @@
 """A pytest plugin that puts our classes in the place of scikit-learn's, for scikit-learn's own tests.
 
-Loaded by ``-p`` before anything is collected, it rebinds each public name of `sklearn.linear_model` and
-`sklearn.svm` that our modules have too, and in `sklearn.ensemble` the two of histogram-based boosting, to
-ours by their parameters' names (adapter.py).  Modules that say ``from sklearn.linear_model import Ridge``
-afterwards get ours, and so do the parametrisations evaluated at their import.  Private modules, such as
-`sklearn.linear_model._ridge`, stay what they are.
+Loaded by ``-p`` before anything is collected, it rebinds each public name of `sklearn.linear_model`,
+`sklearn.svm` and `sklearn.neural_network` that our modules have too, and in `sklearn.ensemble` the two of
+histogram-based boosting, to ours by their parameters' names (adapter.py).  Modules that say ``from
+sklearn.linear_model import Ridge`` afterwards get ours, and so do the parametrisations evaluated at their
+import.  Private modules, such as `sklearn.linear_model._ridge`, stay what they are.
 
 It notes for each test whether one of our estimators was made or fitted in it, or one of our functions
 called, and writes all outcomes as JSON to the file named by ``--conformance-report``.
@@ -18,11 +18,13 @@ from pathlib import Path
 import pytest
 import sklearn.ensemble
 import sklearn.linear_model
+import sklearn.neural_network
 import sklearn.svm
 from sklearn._loss import HalfGammaLoss, HalfPoissonLoss, HalfTweedieLoss
 from sklearn._loss.loss import HalfTweedieLossIdentity
 
 import calclearn.linear_model
+import calclearn.neural_network
 import calclearn.svm
 from calclearn.base import CalculusEstimator
 
@@ -66,7 +68,11 @@ def _watch(base):
 def rebind():
     """Put ours in the place of theirs; returns what was put, by name."""
     ours = {}
-    for module, theirs in ((calclearn.linear_model, sklearn.linear_model), (calclearn.svm, sklearn.svm)):
+    for module, theirs in (
+        (calclearn.linear_model, sklearn.linear_model),
+        (calclearn.svm, sklearn.svm),
+        (calclearn.neural_network, sklearn.neural_network),
+    ):
         for name in sorted(set(module.__all__) & set(theirs.__all__)):
             public = getattr(module, name)
             if inspect.isclass(public):

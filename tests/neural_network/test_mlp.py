@@ -173,8 +173,9 @@ def test_the_certificate_is_the_objective_of_all_rows_and_its_gradient():
     assert_allclose(record.objective, model.loss_, rtol=1e-12)
     assert record.converged
     assert record.gradient_norm < 1e-3
-    assert max(record.details.values()) <= record.gradient_norm
-    assert list(record.details) == ["gradient_norm_layer_1", "gradient_norm_layer_2"]
+    assert list(record.details) == ["gradient_norm_layer_1", "gradient_norm_layer_2", "n_rows"]
+    assert record.details["n_rows"] == 120
+    assert max(record.details[f"gradient_norm_layer_{k}"] for k in (1, 2)) <= record.gradient_norm
 
 
 @quiet

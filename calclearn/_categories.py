@@ -5,6 +5,8 @@ the code NaN, like a missing one; but that of `OTHERS`, where the categories end
 """
 
 import numpy as np
+import scipy.sparse
+from sklearn.utils.validation import _check_feature_names, _check_n_features, check_array
 
 OTHERS = ...  # as the last category: any value that is none of those before it
 TIMES = ("date", "time", "duration")  # how the dtypes of pandas and polars begin that are no numbers
@@ -13,6 +15,43 @@ TIMES = ("date", "time", "duration")  # how the dtypes of pandas and polars begi
 def is_frame(X):
     """Whether X is a data frame: of pandas, polars, or alike."""
     return hasattr(X, "columns") and hasattr(X, "dtypes") and not hasattr(X, "toarray")
+
+
+def validate_table(estimator, X, *, reset, **options):
+    """X as numbers, with codes for categories; dense in C or Fortran order, or CSR or CSC.
+
+    Parameters
+    ----------
+    estimator : object
+        With the parameter `categorical_features`; keeps `_categorical`, the mask or None, and `categories_`.
+    X : frame, array-like or sparse array
+    reset : bool
+        Whether features and categories are learned, or must be those of before.
+    **options
+        Of scikit-learn's `check_array`.
+    """
+    if hasattr(X, "collect") and not hasattr(X, "shape"):
+        raise ValueError("X is a lazy frame, which has no values yet: collect() it first")
+    if reset:
+        mask = find_categorical(X, estimator.categorical_features)
+        categories = {} if mask is None else None
+    else:
+        mask, categories = estimator._categorical, estimator.categories_
+    _check_feature_names(estimator, X, reset=reset)
+    if mask is not None:
+        if scipy.sparse.issparse(X):
+            raise ValueError("categorical_features cannot be columns of a sparse X: use a dense one")
+        _check_n_features(estimator, X, reset=reset)
+        X, categories = encode(X, mask, categories)
+    elif is_frame(X):
+        check_numbers(X)
+    options = {"accept_sparse": ("csr", "csc"), "ensure_all_finite": False} | options
+    X = check_array(X, dtype=(np.float64, np.float32), estimator=estimator, input_name="X", **options)
+    if mask is None:
+        _check_n_features(estimator, X, reset=reset)
+    if reset:
+        estimator._categorical, estimator.categories_ = mask, categories
+    return X
 
 
 def find_categorical(X, categorical_features):
