@@ -51,6 +51,10 @@ class Case:
     parts : int
         "boosting": how many such parts are held out in turn, at most.  Which one it is changes a log-loss by
         more than the bar is.
+    draws : bool
+        "boosting": whether each part is held out of data that are drawn anew.  Parts of one draw have nine
+        tenths of the rows in common, and with them the luck of greedy trees: with depth 6 one bin less moves
+        XGBoost's own log-loss by 1.5 %.
     loss : {"squared_hinge", "hinge"}
         "linsvc".
     trees : int
@@ -80,6 +84,7 @@ class Case:
     form: str = "array"
     held_out: float = 0.0
     parts: int = 5
+    draws: bool = False
     loss: str = "squared_hinge"
     trees: int = 100
     leaves: int = 31
@@ -97,14 +102,17 @@ class Case:
     @property
     def n_parts(self):
         """How many parts of the rows are held out in turn; of networks, how many seeds there are."""
-        return min(self.parts, round(1.0 / self.held_out)) if self.held_out else self.seeds
+        if not self.held_out:
+            return self.seeds
+        return self.parts if self.draws else min(self.parts, round(1.0 / self.held_out))
 
     def make_both(self, scale=1.0, part=0):
         """Return (X, y) to fit and (X, y) to judge the fit by: the same, where no rows are held out."""
-        X, y = self.data(lambda n: max(min(n, 1000), int(n * scale)))
+        seed = {"seed": part} if self.draws else {}
+        X, y = self.data(lambda n: max(min(n, 1000), int(n * scale)), **seed)
         if not self.held_out:
             return (self.handed_over(X, y),) * 2
-        n = round(self.held_out * len(y))
+        n, part = round(self.held_out * len(y)), 0 if self.draws else part
         held = np.zeros(len(y), dtype=bool)
         held[len(y) - (part + 1) * n : len(y) - part * n] = True
         return self.handed_over(X[~held], y[~held]), self.handed_over(X[held], y[held])
@@ -189,9 +197,9 @@ def small_regression(rows):
     return make_regression(rows(1000), 10, noise=10, random_state=0)
 
 
-def boost_1m(rows):
+def boost_1m(rows, seed=0):
     X, y = make_classification(
-        rows(1_100_000), 28, n_informative=15, n_redundant=0, flip_y=0.05, random_state=0
+        rows(1_100_000), 28, n_informative=15, n_redundant=0, flip_y=0.05, random_state=seed
     )
     return X.astype(np.float32), y
 
@@ -375,7 +383,7 @@ CASES = {
         Case("small-lasso", small_regression, "lasso", None, alpha=1.0),
         boosting_case("boost-1m", boost_1m, 1 / 11, parts=11),
         boosting_case("boost-1m-255", boost_1m, 1 / 11, leaves=255),
-        boosting_case("boost-1m-depth6", boost_1m, 1 / 11, leaves=0, depth=6, parts=11),
+        boosting_case("boost-1m-depth6", boost_1m, 1 / 11, leaves=0, depth=6, parts=11, draws=True),
         boosting_case("boost-100k", boost_100k, 1 / 2),
         boosting_case("boost-100k-frame", boost_100k, 1 / 2, form="frame"),
         boosting_case("boost-wide", boost_wide, 1 / 6),

@@ -217,6 +217,16 @@ def test_each_part_holds_other_rows_out():
     assert [CASES[key].n_parts for key in ("boost-100k", "boost-small", "small")] == [2, 1, 1]
 
 
+def test_parts_of_several_draws_are_of_other_data():
+    case = CASES["boost-1m-depth6"]
+    assert case.n_parts == 11
+    (X, _), (X_held, _) = case.make_both(0.001)
+    (X_other, _), (X_other_held, _) = case.make_both(0.001, 1)
+    assert len(X) == len(X_other) == 1000
+    assert len(X_held) == len(X_other_held) == 100
+    assert len(np.intersect1d(np.r_[X, X_held][:, 0], np.r_[X_other, X_other_held][:, 0])) == 0
+
+
 def test_what_other_parts_reach_is_asked_of_all_who_fit(tmp_path):
     guess = Contestant(OURS, "numpy", lambda case, n_rows: Guess(0.5), None)
     fits = {OURS: {"excess": 0.7}, "missing": {"note": "missing"}}

@@ -102,7 +102,7 @@ def _address(function, of, arguments, single):
     return compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
 
 
-_address_for_good = functools.cache(_address)
+_address_for_good: Any = functools.cache(_address)
 
 
 @functools.cache

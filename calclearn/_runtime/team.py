@@ -11,8 +11,8 @@ work.  To work is to ``take`` items, do them and say so (`done`), until there is
 
 What a board holds: the *ticket*, which is the number of the job, its count of items and the next item
 in one word, so that whoever draws learns all three at once; how many items are done; whether helpers may
-leave; whether one has failed; and `FREE` words in which the leader describes the job.  A job's description is changed only when all
-its items are done, so nobody who holds an item can see another's.
+leave; whether one has failed; and `FREE` words in which the leader describes the job.  A job's description is
+changed only when all its items are done, so nobody who holds an item can see another's.
 """
 
 import sys

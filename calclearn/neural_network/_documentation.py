@@ -96,9 +96,9 @@ ATTRIBUTES = """coefs_ : list of ndarray of shape (n_in, n_out)
         Euclidean norm of the gradient by each layer's weights, without the penalty: the mean over the batches
         of the epoch.
     optimality_ : Optimality
-        The objective over all rows that were trained on, and its gradient at the end, of each layer in
-        `details`; of networks with batch norm, over batches.  Nothing is claimed beyond.  Not of
-        `partial_fit`.
+        The objective over the rows that were trained on, or of many as many evenly spread as a tenth of the
+        training took (``details["n_rows"]``), and its gradient at the end, of each layer in `details`; of
+        networks with batch norm, over batches.  Nothing is claimed beyond.  Not of `partial_fit`.
     norm_scales_, norm_shifts_ : list of ndarray
         What `batch_norm` or `layer_norm` scale and shift by.
     n_iter_ : int

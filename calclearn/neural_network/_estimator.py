@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import itertools
 import warnings
 from typing import ClassVar
 
@@ -286,7 +287,7 @@ class MultilayerPerceptron(StochasticTraining, LossParameters, CalculusEstimator
         hidden = range(spread - 1) if network.norm else ()
         names += [f"{what} of layer {k + 1}" for what in ("scales", "shifts") for k in hidden]
         names += [f"embedding {k + 1}" for k in range(len(network.shapes) - len(names))]
-        return objective, start, dict(zip(names, zip(starts[:-1], starts[1:])))
+        return objective, start, dict(zip(names, itertools.pairwise(starts)))
 
     def _certify(self, network, value, gradient, converged, reason, n_rows):
         starts = network.starts

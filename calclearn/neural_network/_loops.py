@@ -1,10 +1,10 @@
 """The compiled loops over batches: gather, forward, error, backward, update, with no Python in between.
 
-A batch is taken in *parts*, each with buffers of its own, and the parameters in *blocks*: how many there are follows
-from sizes alone, and what they give is added up in their order, so results have the same bits for any number of
-threads.  A step is two jobs of a team (:mod:`.._runtime.team`): the parts forward and backward; then the blocks,
-for each of which the gradients of the parts are added up and the rule is applied.  Clipping, which must know the
-whole gradient, makes three of them.
+A batch is taken in *parts*, each with buffers of its own, and the parameters in *blocks*: how many there are
+follows from sizes alone, and what they give is added up in their order, so results have the same bits for any
+number of threads.  A step is two jobs of a team (:mod:`.._runtime.team`): the parts forward and backward; then
+the blocks, for each of which the gradients of the parts are added up and the rule is applied.  Clipping, which
+must know the whole gradient, makes three of them.
 """
 
 from typing import NamedTuple
@@ -12,17 +12,19 @@ from typing import NamedTuple
 import numpy as np
 
 from .._runtime import team
-from .._runtime.jit import kernel
+from .._runtime.jit import inner, kernel
 from .._runtime.links import NOTHING, call
+from .._runtime.struct import maker
 from ._instructions import ADDRESS, FIRST, N_OUT, OUT
-from ._layers import layer
-from ._steps import N_SHAPE, weight_of
+from ._steps import weight_of
 
 GATHER, ERROR, UPDATE = range(3)  # the records of what surrounds the layers
 RATE = N_OUT  # of the update's record: where its learning rate is among the fields
-N_WEIGHTS, L2, DECAY, CLIP, WHOLE, SHARE, RATE_NOW, FACTOR, N_NUMBERS = range(9)  # the numbers of a training
+N_WEIGHTS, L2, DECAY, CLIP, WHOLE, SHARE, RATE_NOW, FACTOR, SIZE, N_NUMBERS = range(
+    10
+)  # the numbers of a training
 BATCH_LOSS, LOSS, PENALTY, N_SUMS = range(4)
-PARTS, COLLECT, STEP, COLLECT_AND_STEP = range(4)  # jobs
+PARTS, COLLECT, STEP, COLLECT_AND_STEP = map(np.int64, range(4))  # jobs; literals would be compiled apart
 BLOCK = 1 << 14  # parameters
 ALONE = 2  # blocks, up to which a thread is done before another one has come
 
@@ -50,7 +52,8 @@ class Rows(NamedTuple):
 class Buffers(NamedTuple):
     """All that is written to; `clock` counts steps.
 
-    `gradient`, `values`, `deltas`, `integers` and `sums` have a row for each part, `squares` for each block.
+    `gradient`, `values`, `deltas`, `integers` and `sums` have a row for each part, `squares` and `shapes` for
+    each block.
     """
 
     clock: np.ndarray
@@ -65,6 +68,10 @@ class Buffers(NamedTuple):
     norms: np.ndarray
     total: np.ndarray
     squares: np.ndarray
+    shapes: np.ndarray
+
+
+_struct = maker((*Tables._fields, *Rows._fields, *Buffers._fields, "numbers", "order", "board"))
 
 
 @kernel
@@ -73,164 +80,188 @@ def run_batches(tables, rows, buffers, numbers, order, size, rates, board, membe
 
     What a member of a team does; number 0 leads, and needs no others.
     """
-    around = tables.around
-    learns = around[UPDATE, ADDRESS] != NOTHING
-    n_parts, n_blocks = buffers.values.shape[0], buffers.squares.shape[0]
+    around, forward, backward, spans, fields = tables
+    data, indices, indptr, y, weight = rows
+    clock, parameters, gradient, moments, values, deltas, integers, memory = buffers[:8]
+    sums, norms, total, squares, shapes = buffers[8:]
+    read = around, forward, backward, spans, fields, data, indices, indptr, y, weight
+    to = clock, parameters, gradient, moments, values, deltas, integers, memory
+    it = _struct(read + to + (sums, norms, total, squares, shapes, numbers, order, board))
+    numbers[SIZE] = size
     if member > 0:
         while team.job_comes(board):
-            _work(tables, rows, buffers, numbers, order, size, board)
+            _work(it)
         return
-    shared = n_members > 1
-    n, clock, sums = order.shape[0], buffers.clock, buffers.sums
     for b in range(rates.shape[0]):
-        m = min(size, n - b * size)
-        share = numbers[WHOLE]  # the weight of all rows, or else of the batch
-        if share <= 0.0:
-            for i in range(m):
-                share += weight_of(rows.weight, order[b * size + i])
-            if share <= 0.0:  # of rows without weight there is nothing to learn
-                continue
-        clock[0] += 1
-        numbers[SHARE], numbers[RATE_NOW], numbers[FACTOR] = share, rates[b], 1.0
-        every = (tables, rows, buffers, numbers, order, size, board, b)
-        if not _job(every, PARTS, n_parts, shared and n_parts > 1):
-            return
-        loss = 0.0
-        for p in range(n_parts):
-            loss += sums[p, BATCH_LOSS]
-        sums[0, LOSS] += loss / share * m if learns else loss / share
-        if not learns:
-            for p in range(n_parts):
-                for j in range(buffers.total.shape[0]):
-                    buffers.total[j] += buffers.gradient[p, j]
-            continue
-        tables.fields[around[UPDATE, RATE]] = rates[b]
-        among = shared and n_blocks > ALONE
-        clips = numbers[CLIP] > 0.0
-        if not _job(every, COLLECT if clips else COLLECT_AND_STEP, n_blocks, among):
-            return
-        squares = _account(buffers, numbers, share, m)
-        if clips:
-            numbers[FACTOR] = numbers[CLIP] / squares if squares > numbers[CLIP] else 1.0
-            if not _job(every, STEP, n_blocks, among):
+        if _share_of(it, b):
+            clock[0] += 1
+            if not _batch(it, b, rates[b], n_members > 1):
                 return
-    if shared:
+    if n_members > 1:
         team.close(board)
 
 
-@layer
-def _job(every, kind, n_items, among):
+@inner
+def _share_of(it, b):
+    """Note the weight of the batch, or that of all rows where losses add up; whether there is any."""
+    share, size = it.numbers[WHOLE], int(it.numbers[SIZE])
+    if share <= 0.0:
+        share = 0.0
+        for i in range(b * size, min((b + 1) * size, it.order.shape[0])):
+            share += weight_of(it.weight, it.order[i])
+    it.numbers[SHARE] = share
+    return share > 0.0  # of rows without weight there is nothing to learn
+
+
+@inner
+def _batch(it, b, rate, shared):
+    """Lead the jobs of a batch; False where a member has failed."""
+    numbers, sums, size = it.numbers, it.sums, int(it.numbers[SIZE])
+    n_parts, n_blocks = it.values.shape[0], it.squares.shape[0]
+    m, share = min(size, it.order.shape[0] - b * size), numbers[SHARE]
+    numbers[RATE_NOW], numbers[FACTOR] = rate, 1.0
+    if not _job(it, PARTS, b, n_parts, shared and n_parts > 1):
+        return False
+    loss = 0.0
+    for p in range(n_parts):
+        loss += sums[p, BATCH_LOSS]
+    if it.around[UPDATE, ADDRESS] == NOTHING:
+        sums[0, LOSS] += loss / share
+        for p in range(n_parts):
+            gradient, total = it.gradient[p], it.total
+            for j in range(total.shape[0]):
+                total[j] += gradient[j]
+        return True
+    sums[0, LOSS] += loss / share * m
+    it.fields[it.around[UPDATE, RATE]] = rate
+    among, clips = shared and n_blocks > ALONE, numbers[CLIP] > 0.0
+    if not _job(it, COLLECT if clips else COLLECT_AND_STEP, b, n_blocks, among):
+        return False
+    norm = _account(it, m)
+    if clips:
+        numbers[FACTOR] = numbers[CLIP] / norm if norm > numbers[CLIP] else 1.0
+        return _job(it, STEP, b, n_blocks, among)
+    return True
+
+
+@inner
+def _job(it, kind, b, n_items, among):
     """Lead a job, among the team or alone; False where a member has failed."""
-    tables, rows, buffers, numbers, order, size, board, b = every
     if not among:
         for item in range(n_items):
-            _item(tables, rows, buffers, numbers, order, size, kind, b, item)
+            _item(it, kind, b, item)
         return True
-    team.store(board, team.FREE, kind)
-    team.store(board, team.FREE + 1, b)
-    team.post(board, n_items)
-    _work(tables, rows, buffers, numbers, order, size, board)
-    return team.wait(board, n_items)
+    team.store(it.board, team.FREE, kind)
+    team.store(it.board, team.FREE + 1, b)
+    team.post(it.board, n_items)
+    _work(it)
+    return team.wait(it.board, n_items)
 
 
-@layer
-def _work(tables, rows, buffers, numbers, order, size, board):
+@inner
+def _work(it):
     """Do items of the job on the board until there are none."""
-    item = team.take(board)
+    item = team.take(it.board)
     while item != team.NOTHING:
-        kind, b = team.load(board, team.FREE), team.load(board, team.FREE + 1)
-        _item(tables, rows, buffers, numbers, order, size, kind, b, item)
-        team.done(board)
-        item = team.take(board)
+        _item(it, team.load(it.board, team.FREE), team.load(it.board, team.FREE + 1), item)
+        team.done(it.board)
+        item = team.take(it.board)
 
 
-@layer
-def _item(tables, rows, buffers, numbers, order, size, kind, b, item):
+@inner
+def _item(it, kind, b, item):
     if kind == PARTS:
-        _part(tables, rows, buffers, numbers[SHARE], order, b * size, min((b + 1) * size, order.shape[0]), item)
+        _part(it, b, item)
         return
     if kind != STEP:
-        _collect(tables.spans, buffers, numbers, item)
+        _collect(it, item)
     if kind != COLLECT:
-        _step(tables, buffers, numbers, item)
+        _step(it, item)
 
 
-@layer
-def _part(tables, rows, buffers, share, order, start, stop, p):
+@inner
+def _part(it, b, p):
     """A part of the rows of a batch, forward and backward."""
-    around, forward, backward, fields = tables.around, tables.forward, tables.backward, tables.fields
-    parameters, memory, t = buffers.parameters, buffers.memory, buffers.clock[0]
-    gradient, values, deltas = buffers.gradient[p], buffers.values[p], buffers.deltas[p]
-    integers, sums = buffers.integers[p], buffers.sums[p]
-    n_parts, count = buffers.values.shape[0], stop - start
-    first, behind = p * count // n_parts, (p + 1) * count // n_parts
-    chosen = order[start + first : start + behind]
-    m = chosen.shape[0]
+    fields, t, size, n_parts = it.fields, it.clock[0], int(it.numbers[SIZE]), it.values.shape[0]
+    gradient, values, deltas, integers = it.gradient[p], it.values[p], it.deltas[p], it.integers[p]
+    start, stop = b * size, min((b + 1) * size, it.order.shape[0])
+    first, behind = p * (stop - start) // n_parts, (p + 1) * (stop - start) // n_parts
+    chosen, m = it.order[start + first : start + behind], behind - first
     if m == 0:
-        gradient[:], sums[BATCH_LOSS] = 0, 0.0
+        it.sums[p, BATCH_LOSS] = 0.0
+        for j in range(gradient.shape[0]):
+            gradient[j] = 0
         return
     integers[FIRST] = first
-    gather, error = around[GATHER], around[ERROR]
-    call(gather[ADDRESS], gather, chosen, rows.data, rows.indices, rows.indptr, values, integers)
-    for k in range(forward.shape[0]):
-        it = forward[k]
-        call(it[ADDRESS], fields, it, m, t, parameters, gradient, values, deltas, integers, memory)
-    call(error[ADDRESS], fields, error, chosen, rows.y, rows.weight, 1.0 / share, values, deltas, sums)
-    for k in range(backward.shape[0] - 1, -1, -1):
-        it = backward[k]
-        call(it[ADDRESS], fields, it, m, t, parameters, gradient, values, deltas, integers, memory)
+    gather, error = it.around[GATHER], it.around[ERROR]
+    call(gather[ADDRESS], gather, chosen, it.data, it.indices, it.indptr, values, integers)
+    for k in range(it.forward.shape[0]):
+        _run(it, it.forward[k], m, t, gradient, values, deltas, integers)
+    scale = 1.0 / it.numbers[SHARE]
+    call(error[ADDRESS], fields, error, chosen, it.y, it.weight, scale, values, deltas, it.sums[p])
+    for k in range(it.backward.shape[0] - 1, -1, -1):
+        _run(it, it.backward[k], m, t, gradient, values, deltas, integers)
 
 
-@layer
-def _collect(spans, buffers, numbers, block):
-    """Add up the parts' gradients of a block, and note sums of squares: of each layer's, of the penalty's, of all."""
-    start, stop = block * BLOCK, min((block + 1) * BLOCK, buffers.parameters.shape[0])
-    gradient, squares = buffers.gradient[0], buffers.squares[block]
-    for p in range(1, buffers.gradient.shape[0]):
-        other = buffers.gradient[p]
-        for j in range(np.uintp(start), np.uintp(stop)):
-            gradient[j] += other[j]
-    n_layers = spans.shape[0]
+@inner
+def _run(it, record, m, t, gradient, values, deltas, integers):
+    """One instruction."""
+    buffers = it.parameters, gradient, values, deltas, integers, it.memory
+    call(record[ADDRESS], it.fields, record, m, t, *buffers)
+
+
+@inner
+def _collect(it, block):
+    """Add up the parts' gradients of a block, and note sums of squares.
+
+    Of each layer's weights' gradient, of the weights, and of the whole.
+    """
+    start, stop = block * BLOCK, min((block + 1) * BLOCK, it.parameters.shape[0])
+    gradient, squares, numbers, n_layers = it.gradient[0], it.squares[block], it.numbers, it.spans.shape[0]
+    whole = gradient[start:stop]
+    for p in range(1, it.gradient.shape[0]):
+        other = it.gradient[p, start:stop]
+        for j in range(whole.shape[0]):
+            whole[j] += other[j]
     for k in range(n_layers):
-        part = gradient[max(start, spans[k, 0]) : max(start, min(stop, spans[k, 1]))]
+        part = gradient[max(start, it.spans[k, 0]) : max(start, min(stop, it.spans[k, 1]))]
         squares[k] = np.dot(part, part)
-    weights = buffers.parameters[start : max(start, min(stop, int(numbers[N_WEIGHTS])))]
+    weights = it.parameters[start : max(start, min(stop, int(numbers[N_WEIGHTS])))]
     squares[n_layers] = np.dot(weights, weights) if numbers[L2] > 0.0 else 0.0
     if numbers[CLIP] > 0.0:
         l2 = gradient.dtype.type(numbers[L2] / numbers[SHARE])
         for j in range(weights.shape[0]):
-            gradient[start + j] += l2 * weights[j]
-        whole = gradient[start:stop]
+            whole[j] += l2 * weights[j]
         squares[n_layers + 1] = np.dot(whole, whole)
 
 
-@layer
-def _account(buffers, numbers, share, m):
+@inner
+def _account(it, m):
     """Add the blocks' sums up, in their order; the norm of the whole gradient, where it is asked for."""
-    squares, n_layers = buffers.squares, buffers.norms.shape[0]
+    squares, numbers, n_layers = it.squares, it.numbers, it.norms.shape[0]
     penalty, whole = 0.0, 0.0
     for k in range(n_layers):
         square = 0.0
         for block in range(squares.shape[0]):
             square += squares[block, k]
-        buffers.norms[k] += np.sqrt(square)
+        it.norms[k] += np.sqrt(square)
     for block in range(squares.shape[0]):
         penalty += squares[block, n_layers]
         whole += squares[block, n_layers + 1]
-    buffers.sums[0, PENALTY] += 0.5 * numbers[L2] / share * penalty * m
+    it.sums[0, PENALTY] += 0.5 * numbers[L2] / numbers[SHARE] * penalty * m
     return np.sqrt(whole)
 
 
-@layer
-def _step(tables, buffers, numbers, block):
+@inner
+def _step(it, block):
     """Apply the rule to a block."""
-    shape = np.empty(N_SHAPE)
+    shape, numbers = it.shapes[block], it.numbers
     shape[0], shape[1] = numbers[N_WEIGHTS], 0.0 if numbers[CLIP] > 0.0 else numbers[L2] / numbers[SHARE]
     shape[2], shape[3] = numbers[FACTOR], numbers[DECAY] * numbers[RATE_NOW]
-    shape[4], shape[5] = block * BLOCK, min((block + 1) * BLOCK, buffers.parameters.shape[0])
-    it, gradient = tables.around[UPDATE], buffers.gradient[0]
-    parameters, t = buffers.parameters, buffers.clock[0]
-    call(it[ADDRESS], tables.fields, it, t, parameters, gradient, buffers.moments, shape)
+    shape[4], shape[5] = block * BLOCK, min((block + 1) * BLOCK, it.parameters.shape[0])
+    update = it.around[UPDATE]
+    place, gradient = update[ADDRESS], it.gradient[0]
+    call(place, it.fields, update, it.clock[0], it.parameters, gradient, it.moments, shape)
 
 
 @kernel

@@ -9,7 +9,7 @@ import dataclasses
 import functools
 import itertools
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -169,7 +169,7 @@ def compile_program(network, dtype, rows, *, training, sparse_entries=None, stat
     statistics : bool
         Whether layers may draw and remember: False leaves out dropout.
     """
-    write = _write_program
+    write: Any = _write_program
     if not is_trusted(type(network.activation).__module__):  # it may be edited while it runs
         write = _write_program.__wrapped__
     return write(network, np.dtype(dtype), rows, training, sparse_entries, statistics)

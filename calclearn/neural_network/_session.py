@@ -39,7 +39,9 @@ from ._network import Network, compile_program
 SECONDS = 0.1  # of a compiled call: between two of them Ctrl-C is heard
 ROWS = 4096  # predicted by a thread before it looks for more
 LARGE_FLOPS = 1 << 27  # of a batch, from which on BLAS gains by threads of its own
-PART_FLOPS = 1 << 21  # of a part of a batch, some 20 to 40 microseconds: less is done before a thread has come
+PART_FLOPS = (
+    1 << 21
+)  # of a part of a batch, some 20 to 40 microseconds: less is done before a thread has come
 PART_ROWS = 96  # with fewer, products lose more than threads gain
 MOST_PARTS = 8
 NOBODY = np.zeros(0)
@@ -198,6 +200,7 @@ class Session:
             norms=np.zeros(network.n_dense),
             total=np.zeros(0 if rule is not None or predicts else n),
             squares=np.zeros((-(-n // BLOCK), network.n_dense + 2)),
+            shapes=np.zeros((-(-n // BLOCK), steps.N_SHAPE)),
         )
         self._board = team.new_board()
         self.buffers.integers[:, SEED] = seed
@@ -228,9 +231,9 @@ class Session:
         return float(loss), float(penalty), norms / len(rates)
 
     def evaluate(self, l2=0.0, some=None):
-        """The mean loss, the penalty, and the gradient of their sum in float64, over some rows; by default all.
+        """The mean loss, the penalty, and the gradient of their sum in float64.
 
-        The penalty is divided by the weight of all rows, as in the objective.
+        Over some rows, by default all.  The penalty is divided by the weight of all rows, as in the objective.
         """
         buffers, weight = self.buffers, self.rows.weight
         some = np.arange(self.n) if some is None else some
@@ -287,7 +290,7 @@ class Session:
 
     @property
     def blas(self):
-        """The context in which BLAS has one thread; more, where batches cannot be taken in parts and are large."""
+        """The context in which BLAS has one thread; more, where large batches cannot be taken in parts."""
         alone = self.n_parts == 1 and flops(self.network, self.size) >= LARGE_FLOPS
         return threads.blas_threads(threads.thread_count(None) if alone else 1)
 

@@ -140,7 +140,8 @@ def update(kind, fields, record, step, parameters, gradient, moments, shape):
     r"""One pass over parameters, gradient and state: :math:`\theta` by the rule, of
     :math:`c\,(g + \alpha\theta)`, less :math:`d\,\theta`, with penalty and decay for the weights alone.
 
-    `shape` holds the number of weights, :math:`\alpha`, :math:`c`, :math:`d`, and which parameters, from and to.
+    `shape` holds the number of weights, :math:`\alpha`, :math:`c`, :math:`d`, and from which parameter to
+    which.
     """
     rule = formula_at(kind, fields, record[FIELDS])
     prepared = _rounded(rule.prepare(np.float64(step)), parameters)
@@ -149,7 +150,11 @@ def update(kind, fields, record, step, parameters, gradient, moments, shape):
     n_weights, first, last = int(shape[0]), int(shape[4]), int(shape[5])
     factor = number(shape[2])
     for part in range(2):
-        start, stop = (first, max(first, min(last, n_weights))) if part == 0 else (min(max(first, n_weights), last), last)
+        start, stop = (
+            (first, max(first, min(last, n_weights)))
+            if part == 0
+            else (min(max(first, n_weights), last), last)
+        )
         l2, decay = number(shape[1] * (1 - part)), number(shape[3] * (1 - part))
         for j in range(np.uintp(start), np.uintp(stop)):  # with a sign, each index is looked at
             theta = parameters[j]

@@ -22,6 +22,8 @@ from ._estimator import MultilayerPerceptron
 from ._inputs import Inputs
 from ._regressor import MLPRegressor
 
+SAME = 1e-6  # scores that differ by less
+
 
 class Tabular(MultilayerPerceptron):
     """Columns of a table in, and what is fixed of a multilayer perceptron's parameters."""
@@ -39,10 +41,12 @@ class Tabular(MultilayerPerceptron):
     solver, alpha, learning_rate, power_t, optimizer = "adam", 0.0, "constant", 0.5, None
     beta_1, beta_2, epsilon = 0.9, 0.95, 1e-8
     momentum, nesterovs_momentum, max_fun = 0.9, True, 15000
-    tol, shuffle, warm_start = 0.0, True, False
+    tol, shuffle, warm_start = -SAME, True, False
     early_stopping, restore_best, init, dtype = True, True, "lecun", "float32"
     batch_norm, layer_norm, residual = False, False, False
-    _prefers_last = True  # with few rows set apart, many epochs score alike, and the first have learned little
+    _prefers_last = (
+        True  # with few rows set apart, many epochs score alike, and the first have learned little
+    )
 
     @property
     def partial_fit(self):

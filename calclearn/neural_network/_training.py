@@ -29,7 +29,7 @@ class Validation(NamedTuple):
 
 
 def looked_at(n, n_epochs):
-    """The rows, evenly spread, over which the record is computed: all, or as many as a tenth of the training took."""
+    """The rows, evenly spread, over which the record is computed: all, or a tenth of what training took."""
     most = max(LEAST_LOOKED_AT, int(SHARE_LOOKED_AT * n_epochs * n))
     return np.arange(n) if most >= n else np.linspace(0, n - 1, most).astype(np.int64)
 
@@ -37,14 +37,13 @@ def looked_at(n, n_epochs):
 class Best:
     """The weights of the best epoch so far: of the highest score, or of the lowest loss."""
 
-    def __init__(self, last=False):
-        self.score, self.arrays = -np.inf, None
-        self._is_better = np.greater_equal if last else np.greater
+    def __init__(self, slack=0.0):
+        self.score, self.arrays, self._slack = -np.inf, None, slack
 
     def see(self, score, *arrays):
         """Keep copies, if this is the best and nothing in it is NaN or infinite."""
-        if self._is_better(score, self.score) and all(np.isfinite(array).all() for array in arrays):
-            self.score, self.arrays = score, [array.copy() for array in arrays]
+        if score > self.score - self._slack and all(np.isfinite(array).all() for array in arrays):
+            self.score, self.arrays = max(score, self.score), [array.copy() for array in arrays]
 
     def restore(self, *arrays):
         """Write back what was best."""
@@ -64,7 +63,7 @@ class EpochProgress(Progress):
 class StochasticTraining:
     """Part of the estimators: how batches train a network."""
 
-    _prefers_last = False  # of epochs with the same score
+    _slack = 0.0  # by which a later epoch may score less and is kept
 
     def _fit_stochastic(self, problem, X, y, targets, weight, validation, random_state, incremental):
         network, loss, parameters, memory = problem
@@ -149,7 +148,7 @@ class StochasticTraining:
 
     def _epochs(self, session, loss, validation, random_state, progress, *, incremental):
         """Epoch by epoch; the reason to stop, and the best weights."""
-        order, best = np.arange(session.n), Best(self._prefers_last)
+        order, best = np.arange(session.n), Best(self._slack)
         parameters, memory = session.buffers.parameters, session.buffers.memory
         clock = None if self.schedule is None else get_schedule(self.schedule).start(self.max_iter)
         scorer = None if validation is None else self._scorer(session, validation)

@@ -20,8 +20,8 @@ def clip_by_norm(gradient, limit):
     Examples
     --------
     >>> import numpy as np
-    >>> clip_by_norm(np.array([3.0, 4.0]), limit=1.0).tolist()
-    [0.6, 0.8]
+    >>> clip_by_norm(np.array([3.0, 4.0]), limit=2.5).tolist()
+    [1.5, 2.0]
     """
     norm = np.sqrt(np.vdot(gradient, gradient))
     if norm <= limit:

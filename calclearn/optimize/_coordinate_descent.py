@@ -7,7 +7,7 @@ import numpy as np
 from ._minimiser import Minimiser
 from ._stopping import NO_DECREASE, ROUNDING, frozen, noise_of, require, starting_point
 
-SHORTEN = 0.25  # a step along a coordinate that does not lead down
+SHORTEST, LONGEST = 0.1, 0.5  # of a step that did not lead down, for the next trial
 FARTHEST = 1e100  # a step; where there is no curvature it would be infinite
 SHARE = 1e-4  # of the decrease that the slope promises
 
@@ -110,9 +110,11 @@ def _best(gradient, curvature):
     return int(np.argmax(np.where(gradient == 0.0, -1.0, gain)))
 
 
+@np.errstate(divide="ignore", invalid="ignore")
 def _promise(gradient, curvature):
     """What a sweep would gain, where the coordinates do not depend on one another."""
-    return float(np.nansum(0.5 * gradient**2 / curvature))
+    curvature = np.where(np.isnan(curvature), 0.0, curvature)  # not known: much
+    return float(np.sum(0.5 * gradient**2 / curvature, where=gradient != 0.0))
 
 
 @np.errstate(over="ignore", invalid="ignore")
@@ -131,18 +133,16 @@ def _along(objective, watch, point, j, curvature):
             return point
         step = trial[j] - x[j]
         ahead = frozen(trial), *watch.evaluate(objective, trial)
-        change = ahead[2][j] - slope
+        if ahead[1] == -np.inf:
+            return ahead
+        if not (np.isfinite(ahead[1]) and np.isfinite(ahead[2]).all()):
+            step *= SHORTEST
+            continue
+        bend = (ahead[2][j] - slope) / step  # (27)
         fell = value - ahead[1] >= -SHARE * slope * step
         rounded = abs(value - ahead[1]) <= floor and abs(ahead[2][j]) < abs(slope)
-        if np.isfinite(ahead[1]) and np.isfinite(ahead[2]).all():
-            bend = change / step  # (27)
+        if fell or rounded:
             # Where the slope bends downwards, the minimum is farther away: next time, four times as far.
             curvature[j] = bend if bend > 0.0 else 0.25 * abs(slope / step)
-            if fell or rounded:
-                return ahead
-            better = -slope / curvature[j]
-            step = better if abs(better) < 0.9 * abs(step) else SHORTEN * step
-        elif ahead[1] == -np.inf:
             return ahead
-        else:
-            step *= SHORTEN
+        step *= float(np.clip(-slope / (bend * step), SHORTEST, LONGEST)) if bend > 0.0 else LONGEST

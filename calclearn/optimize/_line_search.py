@@ -64,6 +64,8 @@ class LineSearchNewton(SecondOrder):
             direction = model.descent(noise_of(objective) * np.abs(watch.curve).max())
         line = _Line(direction, -float(gradient @ direction), -0.5 * float(bend))
         accepted, failure = _backtrack(objective, watch, model, line)
+        if accepted is not None and model.factor is None:
+            accepted = _go_on(objective, watch, line, accepted)
         return accepted, radius, GRADIENT if escaping and accepted is None else failure
 
 
@@ -75,6 +77,26 @@ class _Line(NamedTuple):
     def gain(self, along):
         """What is promised (16)."""
         return along * self.slope + along * along * self.bend
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def _go_on(objective, watch, line, point):
+    """Double the step as long as the objective falls: no curvature upwards has said how far to go."""
+    x, value, _ = watch.last
+    moved = point[0] - x
+    if not np.array_equal(point[0], x + line.direction):
+        return point  # it had to be shortened
+    along = 2.0
+    while np.isfinite(point[1]):
+        trial = frozen(x + along * moved)
+        if not np.isfinite(trial).all():
+            break
+        ahead = trial, *watch.evaluate(objective, trial)
+        better = ahead[1] < point[1] and value - ahead[1] >= ACCEPT * line.gain(along)
+        if not better or not np.isfinite(ahead[2]).all():
+            break
+        point, along = ahead, 2.0 * along
+    return point
 
 
 @np.errstate(over="ignore", invalid="ignore")

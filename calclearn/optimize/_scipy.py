@@ -27,8 +27,8 @@ ends the minimisation.
 >>> result = minimize(rosen, [1.3, 0.7], jac=rosen_der, method=LBFGS(tol=1e-8))
 >>> result.success, result.reason, result.x.round(6).tolist()
 (True, 'gradient within tol', [1.0, 1.0])
->>> result = minimize(rosen, [1.3, 0.7], jac=rosen_der, method=Adam(learning_rate=0.1),
-...                   options={"schedule": "cosine", "maxiter": 1500, "return_path": True})
+>>> result = minimize(rosen, [1.3, 0.7], jac=rosen_der, method=Adam(learning_rate=0.3),
+...                   options={"schedule": "cosine", "maxiter": 2000, "return_path": True})
 >>> result.success, len(result.path) == result.nit + 1
 (True, True)
 """
@@ -43,7 +43,7 @@ from ._descent import descend
 from ._stopping import CALLBACK, CONVERGED, ITERATIONS, explain
 
 STEP = float(np.finfo(np.float64).eps) ** 0.5  # of finite differences, relative to x
-DESCENT = tuple(name for name in inspect.signature(descend).parameters)[3:-1]  # its options, but for progress
+DESCENT = list(inspect.signature(descend).parameters)[3:-1]  # its options, but for progress
 
 
 def descend_as_scipy(rule, fun, x0, args=(), *, callback=None, return_path=False, disp=False, **keywords):

@@ -80,11 +80,11 @@ def _step(K, gradient, group, n_groups):
     E = np.equal.outer(group, np.arange(n_groups)).astype(np.float64)
     E = E[:, E.any(axis=0)]
     of_E = dpotrs(factor, E)[0]
-    step, offset, schur = np.zeros(len(K)), np.zeros(E.shape[1]), E.T @ of_E
+    step, offset, of_sums = np.zeros(len(K)), np.zeros(E.shape[1]), np.linalg.inv(E.T @ of_E)
     for _ in range(REFINEMENTS):
         left = -gradient - K @ step - E @ offset
         d = dpotrs(factor, left)[0]
-        b = np.linalg.solve(schur, E.T @ (step + d))
+        b = of_sums @ (E.T @ (step + d))
         d -= of_E @ b
         step, offset = step + d, offset + b
         if np.abs(d).max() <= REFINED * np.abs(step).max():

@@ -147,10 +147,12 @@ class Computed:
 
     def table(self, n_threads):
         """All of them."""
-        values, everything = np.empty((len(self), len(self))), slice(None)
+        values = np.empty((len(self), len(self)))
 
         def part(bounds):
-            values[slice(*bounds)] = self.block(slice(*bounds), everything)
+            rows, before = slice(*bounds), slice(0, bounds[1])
+            values[rows, before] = self.block(rows, before)
+            values[before, rows] = values[rows, before].T
 
         threads.run(part, threads.chunks(len(self), ROWS), n_threads)
         return Table(values, self.positive)

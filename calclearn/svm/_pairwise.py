@@ -121,8 +121,10 @@ class PairwiseClassifier(ClassifierMixin, SupportVectors):
         """Solve the dual of each pair of classes, and set the fitted attributes."""
         K, n = len(of_class), len(source)
         pairs, n_threads = list(itertools.combinations(range(K), 2)), thread_count(self.n_jobs)
+        order, place = np.concatenate(of_class), np.arange(n)
         if K > 2 and n * n * 8 <= self.cache_size * MIB:  # each value is of several pairs
-            source = source.table(n_threads)
+            source = source.of(order).table(n_threads)
+            place[order] = np.arange(len(order))  # the rows of a class are beside each other there
         beta, seeds = np.zeros((len(pairs), n)), _seeds(self.random_state, len(pairs))
         bounded = np.zeros(n, bool)  # in some pair
 
@@ -130,7 +132,7 @@ class PairwiseClassifier(ClassifierMixin, SupportVectors):
             i, j = pairs[pair]
             rows = np.concatenate([of_class[i], of_class[j]])
             sign = np.repeat([1.0, -1.0], [len(of_class[i]), len(of_class[j])])
-            problem = source.of(rows), sign, weight[rows]
+            problem = source.of(place[rows]), sign, weight[rows]
             beta[pair, rows], intercept, record, at_bound = self._solve_pair(*problem, threads_of_pair)
             bounded[rows[at_bound]] = True
             intercept = self._uncentred(X, rows, beta[pair, rows], intercept)

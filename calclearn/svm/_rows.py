@@ -6,6 +6,7 @@ from .._runtime import threads
 from .._runtime.jit import kernel
 
 COLUMNS = 1024  # of a block that a thread makes at once
+RUNS = 16  # blocks, up to which they are copied as such
 SQUARE = 256  # rows of a square that a thread gathers at once
 LEAST = 2  # sets of rows that there is always room for
 SMALLEST = 128  # rows of a set, to which it shrinks where there is room for no more
@@ -122,8 +123,21 @@ class WholeGram:
 def gathered(values, rows, columns):
     """Some rows and columns of an array, as a new one; several times as fast as NumPy's own way."""
     square = np.empty((len(rows), len(columns)), values.dtype)
-    _gather(values, rows, columns, square, 0, len(rows))
+    of_rows, of_columns = _runs(rows), _runs(columns)
+    if len(of_rows) * len(of_columns) > RUNS:
+        _gather(values, rows, columns, square, 0, len(rows))
+        return square
+    for i, n in of_rows:
+        for j, m in of_columns:
+            a, b = rows[i], columns[j]
+            square[i : i + n, j : j + m] = values[a : a + n, b : b + m]
     return square
+
+
+def _runs(indices):
+    """Where runs of consecutive numbers begin in an array, and how long they are."""
+    ends = [*(np.flatnonzero(indices[1:] - indices[:-1] != 1) + 1).tolist(), len(indices)]
+    return [(begin, end - begin) for begin, end in zip([0, *ends], ends) if end > begin]
 
 
 @kernel

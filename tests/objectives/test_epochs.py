@@ -68,7 +68,7 @@ def reference(data, rule, loss, x, batch_size, epochs, *, l2=0.1, intercept=True
             slope = loss.derivatives(y[rows], Z[rows] @ x)[0] * weight[rows]
             gradient = Z[rows].T @ slope / len(rows) + l2 * x * penalised
             step += 1
-            result = rule.update(step, x, gradient, *state)
+            result = rule.update(rule.prepare(step), x, gradient, *state)
             x, *state = result if rule.state else (result,)
     return x
 

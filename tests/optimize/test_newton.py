@@ -9,10 +9,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import rosen, rosen_der, rosen_hess
 from scipy.special import expit
 
-from calclearn.optimize import Newton, NewtonCG, explain
+from calclearn.optimize import LineSearchNewton, Newton, NewtonCG, explain
 from calclearn.optimize._newton import _Dense
 
-SECOND_ORDER = [Newton, NewtonCG]
+SECOND_ORDER = [Newton, LineSearchNewton, NewtonCG]
 
 
 @dataclass

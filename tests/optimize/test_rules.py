@@ -1,5 +1,6 @@
 """Update rules against their formulas written out in NumPy, interpreted and compiled."""
 
+import dataclasses
 import pickle
 from typing import ClassVar
 
@@ -8,16 +9,24 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from calclearn._runtime.formulas import FormulaError
+from calclearn._runtime.jit import kernel
 from calclearn.optimize.rules import (
+    Adagrad,
     Adam,
+    AdamW,
+    AMSGrad,
     GradientDescent,
+    Lion,
     Momentum,
+    NAdam,
+    Nesterov,
+    RMSprop,
     UpdateRule,
     apply,
     get_rule,
     update_rule,
 )
-from calclearn.optimize.rules._apply import update_all
+from calclearn.optimize.rules._apply import ALONE, at_rate, update_all
 from calclearn.optimize.rules._contract import REGISTRY
 
 STEPS = 100
@@ -52,6 +61,49 @@ def adam_steps(rule, gradients):
     return -rates(rule)[:, None] * mean / (np.sqrt(square) + rule.epsilon)
 
 
+def nesterov_steps(rule, gradients):
+    """The iterates are those of momentum, looked at ahead by the momentum times the velocity."""
+    velocity = np.diff(np.cumsum(momentum_steps(rule, gradients), axis=0), axis=0, prepend=0.0)
+    ahead = np.cumsum(velocity, axis=0) + rule.momentum * velocity
+    return np.diff(ahead, axis=0, prepend=0.0)
+
+
+def rmsprop_steps(rule, gradients):
+    t = np.arange(1, STEPS + 1)[:, None]
+    square = (1 - rule.beta**t) * running_mean(rule.beta, gradients**2)
+    return -rates(rule)[:, None] * gradients / (np.sqrt(square) + rule.epsilon)
+
+
+def adagrad_steps(rule, gradients):
+    size = np.sqrt(np.cumsum(gradients**2, axis=0))
+    return -rates(rule)[:, None] * gradients / (size + rule.epsilon)
+
+
+def amsgrad_steps(rule, gradients):
+    t = np.arange(1, STEPS + 1)[:, None]
+    mean = running_mean(rule.beta_1, gradients)
+    largest = np.maximum.accumulate((1 - rule.beta_2**t) * running_mean(rule.beta_2, gradients**2))
+    return -rates(rule)[:, None] * mean / (np.sqrt(largest / (1 - rule.beta_2**t)) + rule.epsilon)
+
+
+def nadam_steps(rule, gradients):
+    t = np.arange(1, STEPS + 2)[:, None]
+    momentum = rule.beta_1 * (1 - 0.96 ** (t * rule.momentum_decay) / 2)
+    product = np.cumprod(momentum, axis=0)
+    mean = (1 - rule.beta_1 ** t[:-1]) * running_mean(rule.beta_1, gradients)
+    ahead = momentum[1:] * mean / (1 - product[1:])
+    now = (1 - momentum[:-1]) * gradients / (1 - product[:-1])
+    size = np.sqrt(running_mean(rule.beta_2, gradients**2)) + rule.epsilon
+    return -rates(rule)[:, None] * (ahead + now) / size
+
+
+def lion_steps(rule, gradients):
+    t = np.arange(1, STEPS + 1)[:, None]
+    mean = (1 - rule.beta_2**t) * running_mean(rule.beta_2, gradients)
+    before = np.vstack([np.zeros_like(gradients[:1]), mean[:-1]])
+    return -rates(rule)[:, None] * np.sign(rule.beta_1 * before + (1 - rule.beta_1) * gradients)
+
+
 RULES = [
     (GradientDescent(0.3), gradient_descent_steps),
     (GradientDescent(0.3, decay=0.1), gradient_descent_steps),
@@ -59,6 +111,20 @@ RULES = [
     (Momentum(0.02, momentum=0.5, decay=0.3), momentum_steps),
     (Adam(0.01), adam_steps),
     (Adam(0.01, beta_1=0.5, beta_2=0.9, epsilon=0.1, decay=0.2), adam_steps),
+    (Nesterov(0.02), nesterov_steps),
+    (Nesterov(0.02, momentum=0.5, decay=0.3), nesterov_steps),
+    (RMSprop(0.02), rmsprop_steps),
+    (RMSprop(0.02, beta=0.5, epsilon=0.1, decay=0.3), rmsprop_steps),
+    (Adagrad(0.3), adagrad_steps),
+    (Adagrad(0.3, epsilon=0.1, decay=0.2), adagrad_steps),
+    (AdamW(0.01, weight_decay=0.0), adam_steps),
+    (AMSGrad(0.01), amsgrad_steps),
+    (AMSGrad(0.01, beta_1=0.5, beta_2=0.9, epsilon=0.1, decay=0.2), amsgrad_steps),
+    (NAdam(0.01), nadam_steps),
+    (NAdam(0.01, beta_1=0.99, beta_2=0.9, decay=0.2, momentum_decay=0.0), nadam_steps),
+    (NAdam(0.01, beta_1=0.0), nadam_steps),
+    (Lion(0.01), lion_steps),
+    (Lion(0.01, beta_1=0.5, beta_2=0.9, decay=0.2), lion_steps),
 ]
 each_rule = pytest.mark.parametrize(("rule", "steps"), RULES, ids=[repr(rule) for rule, _ in RULES])
 
@@ -117,6 +183,114 @@ def test_float32_parameters_stay_float32_and_arrays_of_any_shape_are_updated_in_
     assert_allclose(x, exact, rtol=1e-6, atol=1e-6 * rule.learning_rate * np.abs(gradient).max())
 
 
+@each_rule
+def test_what_a_step_shares_is_computed_in_float64_also_for_float32(rule, steps, gradients):
+    """1 - beta_2 to the power of t would have lost four digits in the first steps."""
+    x, exact = np.zeros(13, np.float32), np.zeros(13)
+    state, of_exact = rule.start(x), rule.start(exact)
+    gradients = gradients[:8].astype(np.float32)
+    for t, gradient in enumerate(gradients, 1):
+        apply(rule, t, x, gradient, state)
+        apply(rule, t, exact, gradient, of_exact)
+    assert_allclose(x, exact, rtol=1e-5, atol=1e-6 * np.abs(exact).max())
+
+
+@each_rule
+def test_any_number_of_threads_gives_the_same_bits(rule, steps, rng):
+    n = ALONE + 12_345
+    gradient = rng.normal(size=n).astype(np.float32)
+    results = []
+    for n_threads in (1, 2, 3):
+        x = np.ones(n, np.float32)
+        state = rule.start(x)
+        for t in (1, 2):
+            apply(rule, t, x, gradient, state, n_threads=n_threads)
+        results.append(np.array([x, *state]))
+    assert_array_equal(results[0], results[1])
+    assert_array_equal(results[0], results[2])
+    few = np.ones(1000, np.float32)
+    state = rule.start(few)
+    for t in (1, 2):
+        apply(rule, t, few, gradient[:1000], state)
+    assert_array_equal(results[0][0][:1000], few)
+
+
+@each_rule
+def test_another_rate_is_another_rule_of_the_same_kind(rule, steps):
+    other = rule.with_rate(0.125)
+    assert other == dataclasses.replace(rule, learning_rate=0.125)
+    assert (type(other), other.learning_rate, hash(other) != hash(rule)) == (type(rule), 0.125, True)
+    still = np.ones(3)
+    apply(rule.with_rate(0.0), 1, still, np.full(3, 2.0), rule.start(still))
+    assert_array_equal(still, np.ones(3))
+
+
+@kernel
+def follow(rule, rates, x, gradients, state):
+    for t in range(rates.shape[0]):
+        update_all(at_rate(rule, rates[t]), t + 1.0, x, gradients[t], state)
+
+
+@pytest.mark.parametrize("rule", [Momentum(), Adam()])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_kernel_may_change_the_rate_from_step_to_step(rule, dtype, gradients):
+    rates, gradients = np.linspace(0.1, 0.0, 5), gradients[:5].astype(dtype)
+    x, y = np.ones(13, dtype), np.ones(13, dtype)
+    state, of_y = rule.start(x), rule.start(y)
+    follow(rule.at(dtype), rates, x, gradients, state)
+    for t, rate in enumerate(rates):
+        apply(rule.with_rate(rate), t + 1, y, gradients[t], of_y)
+    assert_array_equal(x, y)
+
+
+@pytest.mark.parametrize("rule", [AdamW(0.1, weight_decay=0.5), Lion(0.1, decay=0.3, weight_decay=0.5)])
+def test_decoupled_decay_shrinks_the_parameters_whatever_their_gradients(rule):
+    plain = dataclasses.replace(rule, weight_decay=0.0)
+    for t in (1, 2, 3):
+        rate = rule.learning_rate / (1 + rule.decay * (t - 1))
+        with_decay, *_ = rule.update(rule.prepare(t), 8.0, 0.3, *rule.start(0.0))
+        without, *_ = plain.update(plain.prepare(t), 8.0, 0.3, *plain.start(0.0))
+        assert_allclose(with_decay, without - rate * 0.5 * 8.0, rtol=1e-14)
+
+
+def test_amsgrad_never_lets_its_rates_rise(rng):
+    rule, x = AMSGrad(), np.zeros(5)
+    state = rule.start(x)
+    largest = []
+    for t in range(1, 60):
+        apply(rule, t, x, rng.normal(size=5) / t, state)
+        largest.append(state[2].copy())
+    assert (np.diff(largest, axis=0) >= 0.0).all()
+
+
+def test_the_product_of_nadams_momenta_is_forgotten_when_it_no_longer_counts():
+    """Whatever the number of the step, some fifty factors are multiplied; and then it is zero."""
+    rule = NAdam()
+    early, late = np.array(rule.prepare(1000.0)), np.array(rule.prepare(10.0**9))
+    assert np.isfinite(early).all()
+    assert_allclose(late, [0.002 * 0.9, 0.002 * (1 - 0.9), 1.0], rtol=1e-12)
+
+
+def test_a_rule_of_ones_own_may_prepare_its_step(gradients):
+    @update_rule("halving")
+    class Halving:
+        """A rate of half a half a half."""
+
+        learning_rate: float = 1.0
+
+        def prepare(self, step):
+            return self.learning_rate * 0.5**step
+
+        def update(self, rate, parameter, gradient):
+            return parameter - rate * gradient
+
+    del REGISTRY["halving"]
+    x = np.zeros(gradients.shape[1])
+    path = list(compiled(Halving(), x, gradients))
+    assert_allclose(path, list(interpreted(Halving(), x, gradients)), rtol=1e-12)
+    assert_allclose(path[1], -gradients[0] / 2 - gradients[1] / 4, rtol=1e-12)
+
+
 def test_without_momentum_the_velocity_is_the_gradient_step(gradients):
     x = np.zeros(gradients.shape[1])
     with_velocity = list(compiled(Momentum(0.1, momentum=0.0, decay=0.5), x, gradients))
@@ -172,6 +346,12 @@ def test_rules_are_values():
         (lambda: Momentum(momentum=1.0), ValueError, r"momentum must lie in \[0, 1\), got 1.0"),
         (lambda: Adam(beta_2=1.5), ValueError, r"beta_2 must lie in \[0, 1\), got 1.5"),
         (lambda: Adam(epsilon=0), ValueError, "epsilon must be positive, got 0.0"),
+        (lambda: Nesterov(momentum=-0.1), ValueError, r"Nesterov: momentum must lie in \[0, 1\), got -0.1"),
+        (lambda: RMSprop(beta=1), ValueError, r"RMSprop: beta must lie in \[0, 1\), got 1.0"),
+        (lambda: Adagrad(epsilon=-1), ValueError, "Adagrad: epsilon must be positive, got -1.0"),
+        (lambda: AdamW(weight_decay=-1), ValueError, "AdamW: weight_decay must not be negative, got -1.0"),
+        (lambda: NAdam(momentum_decay=-1), ValueError, "NAdam: momentum_decay must not be negative"),
+        (lambda: Lion(weight_decay=-1), ValueError, "Lion: weight_decay must not be negative, got -1.0"),
         (lambda: GradientDescent(np.nan), ValueError, "learning_rate must be finite, got nan"),
         (lambda: get_rule("sgd"), ValueError, "'sgd'; the known ones are .'adagrad', 'adam', 'adamw'"),
         (lambda: get_rule(Adam), TypeError, r"write Adam\(\)"),

@@ -1,7 +1,7 @@
 """Update rules: what one parameter does with its gradient.
 
-A rule is one formula, ``update(step, parameter, gradient, *state)``.  The loop over the parameters, `apply`,
-is written once for all rules.
+A rule is one formula, ``update(step, parameter, gradient, *state)``.  What all parameters share in a step may
+be computed once, in ``prepare(step)``.  The loop over the parameters, `apply`, is written once for all rules.
 """
 
 from ._adagrad import Adagrad

@@ -32,7 +32,9 @@ class Adagrad:
 
     Examples
     --------
-    >>> Adagrad(learning_rate=0.5, epsilon=1e-300).update(1, parameter=2.0, gradient=3.0, total=16.0)
+    >>> rule = Adagrad(learning_rate=0.5, epsilon=1e-300)
+    >>> parameter, total = rule.update(1, parameter=2.0, gradient=3.0, total=16.0)
+    >>> float(parameter), total
     (1.7, 25.0)
     """
 

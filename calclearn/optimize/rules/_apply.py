@@ -2,13 +2,15 @@
 
 import numpy as np
 from numba import types
-from numba.extending import overload, register_jitable
+from numba.core import cgutils
+from numba.extending import intrinsic, overload, register_jitable
 
 from ..._runtime.jit import kernel
 from ..._runtime.threads import chunks, run, thread_count
 
-CHUNK = 1 << 16  # parameters to a thread's turn: its arrays fit a core's cache
-ALONE = 1 << 17  # so many take no longer than waking a thread does
+ALONE = 1 << 17  # so many parameters take no longer than waking a thread does
+LONGEST = 1 << 22  # to a turn: a few milliseconds
+TURNS = 2  # for each thread: one that comes late leaves the rest to others
 
 
 def _entries(arrays, j):
@@ -66,6 +68,26 @@ def _(numbers, parameters):
     if len(numbers) == 0:
         return lambda numbers, parameters: ()
     return lambda numbers, parameters: (precision(numbers[0]), *_rounded(numbers[1:], parameters))
+
+
+@intrinsic
+def _with_rate(typingctx, rule, rate):
+    def generate(context, builder, signature, arguments):
+        struct = cgutils.create_struct_proxy(rule)(context, builder, value=arguments[0])
+        struct.learning_rate = context.cast(builder, arguments[1], rate, rule.precision)
+        return struct._getvalue()
+
+    return rule(rule, rate), generate
+
+
+def at_rate(rule, rate):
+    """``rule.with_rate(rate)``, for use in kernels: a loop whose steps follow a schedule."""
+    return rule.with_rate(rate)
+
+
+@overload(at_rate)
+def _(rule, rate):
+    return lambda rule, rate: _with_rate(rule, rate)
 
 
 @register_jitable
@@ -136,4 +158,6 @@ def apply(rule, step, parameters, gradient, state, *, n_threads=None):
         some = slice(*bounds)
         _apply(typed, float(step), parameters[some], gradient[some], tuple(array[some] for array in flat))
 
-    run(part, chunks(parameters.size, CHUNK), thread_count(n_threads))
+    n_threads = thread_count(n_threads)
+    size = min(-(-parameters.size // (TURNS * n_threads)), LONGEST)  # no sums: any parts give the same bits
+    run(part, chunks(parameters.size, size), n_threads)

@@ -35,7 +35,8 @@ class RMSprop:
     Examples
     --------
     >>> rule = RMSprop(learning_rate=0.5, beta=0.75, epsilon=1e-300)
-    >>> rule.update(1, parameter=2.0, gradient=4.0, square=0.0)
+    >>> parameter, square = rule.update(1, parameter=2.0, gradient=4.0, square=0.0)
+    >>> float(parameter), square
     (1.0, 4.0)
     """
 

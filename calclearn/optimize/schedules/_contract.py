@@ -138,6 +138,6 @@ def elapsed(schedule, time, total):
     """The share of the whole that is done, at most 1."""
     if total is None:
         raise ValueError(
-            f"{type(schedule).__name__} needs to know how many iterations there are: total is None"
+            f"{type(schedule).__name__} needs to know how many iterations there will be: total is None"
         )
     return min(time / total, 1.0) if total > 0 else 1.0

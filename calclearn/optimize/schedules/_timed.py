@@ -1,4 +1,7 @@
-"""Schedules that look at the time alone.  Derivation: docs/derivations/optimisers.md, (15) to (18)."""
+"""Schedules that look at the time alone.
+
+Derivation: docs/derivations/optimisers.md, equations (15) to (18).
+"""
 
 import math
 from dataclasses import dataclass
