@@ -155,8 +155,6 @@ class TabularMLPClassifier(Tabular, MLPClassifier):
         Epochs without a score as good as the best, after which training stops; by default all are run.
     label_smoothing : float, default=0.1
         Share of the targets that is given to all classes alike.
-    class_weight : dict or "balanced", default=None
-        Weights of the classes.
     random_state : int, RandomState instance or None, default=None
         Draws the rows set apart, the initial weights, the order of the rows, and what dropout drops.
     verbose : bool, default=False
@@ -214,7 +212,7 @@ class TabularMLPClassifier(Tabular, MLPClassifier):
         MLPClassifier._parameter_constraints | Tabular._parameter_constraints
     )
 
-    loss = None
+    loss, class_weight = None, None
 
     def __init__(
         self,
@@ -236,7 +234,6 @@ class TabularMLPClassifier(Tabular, MLPClassifier):
         validation_fraction=0.2,
         n_iter_no_change=np.inf,
         label_smoothing=0.1,
-        class_weight=None,
         random_state=None,
         verbose=False,
     ):
@@ -257,7 +254,6 @@ class TabularMLPClassifier(Tabular, MLPClassifier):
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.label_smoothing = label_smoothing
-        self.class_weight = class_weight
         self.random_state = random_state
         self.verbose = verbose
 
