@@ -77,6 +77,7 @@ def usual_signatures():
     from .ensemble import NewtonBoostingClassifier, NewtonBoostingRegressor
     from .linear_model import GeneralizedLinearRegressor, LassoCV, LinearRegression, LogisticRegression
     from .losses import get_loss
+    from .neural_network import MLPClassifier, MLPRegressor
 
     def fit(model, dtype, classes):
         rng = np.random.default_rng(0)
@@ -100,6 +101,9 @@ def usual_signatures():
             (f"boosted trees, 2 classes, {kind}", NewtonBoostingClassifier(n_estimators=1), 2),
             (f"boosted trees, 3 classes, {kind}", NewtonBoostingClassifier(n_estimators=1), 3),
             (f"boosted trees, numbers, {kind}", NewtonBoostingRegressor(n_estimators=1), 0),
+            (f"network, 2 classes, {kind}", MLPClassifier((5,), tol=1e9, n_iter_no_change=1), 2),
+            (f"network, 3 classes, {kind}", MLPClassifier((5,), tol=1e9, n_iter_no_change=1), 3),
+            (f"network, numbers, {kind}", MLPRegressor(tol=1e9, n_iter_no_change=1), 0),
             (f"lasso, cross-validated, {kind}", LassoCV(alphas=3, cv=2), 0),
         ]
         for name in ("squared_error", "huber", "log_cosh", "poisson", "gamma"):

@@ -139,8 +139,8 @@ def dropout_key(seed, step, number):
 def dropout(key, rate, first, values):
     r"""Set each value to 0 with probability `rate`, and divide the others by the share that is kept; (15).
 
-    `first` is the number of the first row.  Entry j of row i is kept if the hash of (key, i, j) says so: a mask
-    needs no memory, and going back is the same product with the same key.
+    `first` is the number of the first row.  Entry j of row i is kept if the hash of (key, i, j) says so: a
+    mask needs no memory, and going back is the same product with the same key.
     """
     lowest = int(rate * 4294967296.0)
     kept = values.dtype.type(1.0 / (1.0 - rate))

@@ -1,10 +1,10 @@
 """The compiled loops over batches: gather, forward, error, backward, update, with no Python in between.
 
 A batch is taken in *parts*, each with buffers of its own, and the parameters in *blocks*: how many there are
-follows from sizes alone, and what they give is added up in their order, so results have the same bits for any
-number of threads.  A step is two jobs of a team (:mod:`.._runtime.team`): the parts forward and backward; then
-the blocks, for each of which the gradients of the parts are added up and the rule is applied.  Clipping, which
-must know the whole gradient, makes three of them.
+follows from sizes alone, and what they give is added up in their order, so results have the same bits for
+any number of threads.  A step is two jobs of a team (:mod:`.._runtime.team`): the parts forward and backward;
+then the blocks, for each of which the gradients of the parts are added up and the rule is applied.  Clipping,
+which must know the whole gradient, makes three of them.
 """
 
 from typing import NamedTuple

@@ -233,7 +233,7 @@ class Session:
     def evaluate(self, l2=0.0, some=None):
         """The mean loss, the penalty, and the gradient of their sum in float64.
 
-        Over some rows, by default all.  The penalty is divided by the weight of all rows, as in the objective.
+        Over some rows, by default all.  The penalty is divided by the weight of all, as in the objective.
         """
         buffers, weight = self.buffers, self.rows.weight
         some = np.arange(self.n) if some is None else some
