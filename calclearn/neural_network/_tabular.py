@@ -1,8 +1,9 @@
 """Networks for tables: multilayer perceptrons with embeddings and defaults that need no tuning.
 
-Holzmüller, Grinsztajn and Steinwart (2024), "Better by default: strong pre-tuned MLPs and boosted trees on tabular
-data", describe the recipe.  What differs here: weights have their usual scale and one learning rate, in the place
-of a scale of one and rates by layer, and the rate falls along one half wave instead of four waves.
+Holzmüller, Grinsztajn and Steinwart (2024), "Better by default: strong pre-tuned MLPs and boosted trees on
+tabular data", describe the recipe.  What differs here: weights have their usual scale and one learning rate,
+in the place of a scale of one and rates by layer, and the rate falls along one half wave instead of four
+waves.
 """
 
 import dataclasses
@@ -116,8 +117,8 @@ class Tabular(MultilayerPerceptron):
 class TabularMLPClassifier(Tabular, MLPClassifier):
     """A network for classes of rows of a table, with defaults that need no tuning.
 
-    Numbers are embedded by waves of them, categories by tables; Adam trains on the log-loss with softened labels,
-    at a rate that falls along a cosine, and the epoch that scores best on rows set apart is kept.
+    Numbers are embedded by waves of them, categories by tables; Adam trains on the log-loss with softened
+    labels, at a rate that falls along a cosine, and the epoch that scores best on rows set apart is kept.
 
     Parameters
     ----------
@@ -165,8 +166,8 @@ class TabularMLPClassifier(Tabular, MLPClassifier):
     coefs_, intercepts_ : list of ndarray
         Weights and biases of each dense layer.
     embeddings_ : list of ndarray
-        Frequencies, phases, weights and biases of the embedded numbers, then one table for each category that is
-        embedded.
+        Frequencies, phases, weights and biases of the embedded numbers, then one table for each category that
+        is embedded.
     categories_ : dict of int to ndarray
         The levels of each categorical column.
     loss_curve_, validation_scores_ : list of float
@@ -192,9 +193,9 @@ class TabularMLPClassifier(Tabular, MLPClassifier):
 
     Notes
     -----
-    Numbers are centred by the median and divided by the distance of the quartiles; outliers are drawn in smoothly
-    to 3.  A missing number is taken for the median, with an indicator where some were missing in `fit`; missing
-    and unknown categories have no level.  Scores are accuracies.
+    Numbers are centred by the median and divided by the distance of the quartiles; outliers are drawn in
+    smoothly to 3.  A missing number is taken for the median, with an indicator where some were missing in
+    `fit`; missing and unknown categories have no level.  Scores are accuracies.
 
     Source: Holzmüller, Grinsztajn and Steinwart (2024), *Better by default: strong pre-tuned MLPs and boosted
     trees on tabular data*; docs/guide/neural-networks.md says what differs.
@@ -269,8 +270,8 @@ class TabularMLPClassifier(Tabular, MLPClassifier):
 class TabularMLPRegressor(Tabular, MLPRegressor):
     """A network for numbers of rows of a table, with defaults that need no tuning.
 
-    Numbers are embedded by waves of them, categories by tables; Adam trains at a rate that falls along a cosine,
-    and the epoch that scores best on rows set apart is kept.
+    Numbers are embedded by waves of them, categories by tables; Adam trains at a rate that falls along a
+    cosine, and the epoch that scores best on rows set apart is kept.
 
     Parameters
     ----------
@@ -318,8 +319,8 @@ class TabularMLPRegressor(Tabular, MLPRegressor):
     coefs_, intercepts_ : list of ndarray
         Weights and biases of each dense layer.
     embeddings_ : list of ndarray
-        Frequencies, phases, weights and biases of the embedded numbers, then one table for each category that is
-        embedded.
+        Frequencies, phases, weights and biases of the embedded numbers, then one table for each category that
+        is embedded.
     categories_ : dict of int to ndarray
         The levels of each categorical column.
     loss_curve_, validation_scores_ : list of float
@@ -343,11 +344,11 @@ class TabularMLPRegressor(Tabular, MLPRegressor):
 
     Notes
     -----
-    Numbers are centred by the median and divided by the distance of the quartiles; outliers are drawn in smoothly
-    to 3.  A missing number is taken for the median, with an indicator where some were missing in `fit`; missing
-    and unknown categories have no level.  Where the loss's prediction is the raw number itself, targets are
-    brought to mean 0 and deviation 1, in which `loss_curve_` is counted, and predictions stay within what was
-    seen.  Scores are coefficients of determination.
+    Numbers are centred by the median and divided by the distance of the quartiles; outliers are drawn in
+    smoothly to 3.  A missing number is taken for the median, with an indicator where some were missing in
+    `fit`; missing and unknown categories have no level.  Where the loss's prediction is the raw number
+    itself, targets are brought to mean 0 and deviation 1, in which `loss_curve_` is counted, and predictions
+    stay within what was seen.  Scores are coefficients of determination.
 
     Source: Holzmüller, Grinsztajn and Steinwart (2024), *Better by default: strong pre-tuned MLPs and boosted
     trees on tabular data*; docs/guide/neural-networks.md says what differs.
@@ -357,7 +358,8 @@ class TabularMLPRegressor(Tabular, MLPRegressor):
     >>> from sklearn.datasets import load_diabetes
     >>> from calclearn.neural_network import TabularMLPRegressor
     >>> X, y = load_diabetes(return_X_y=True)
-    >>> TabularMLPRegressor(hidden_layer_sizes=(32, 32), max_iter=50, random_state=0).fit(X, y).score(X, y) > 0.4
+    >>> model = TabularMLPRegressor(hidden_layer_sizes=(32, 32), max_iter=50, random_state=0)
+    >>> model.fit(X, y).score(X, y) > 0.4
     True
     """
 

@@ -89,7 +89,10 @@ def test_it_learns_from_categories_what_no_number_tells(table):
     X, y = table
     model = TabularMLPRegressor(hidden_layer_sizes=(32, 32), max_iter=150, random_state=0)
     assert model.fit(X[:240], y[:240]).score(X[240:], y[240:]) > 0.8
-    assert clone(model).fit(X[["number", "other"]][:240], y[:240]).score(X[["number", "other"]][240:], y[240:]) < 0.6
+    assert (
+        clone(model).fit(X[["number", "other"]][:240], y[:240]).score(X[["number", "other"]][240:], y[240:])
+        < 0.6
+    )
 
 
 def test_unknown_and_missing_categories_have_no_level(table):
