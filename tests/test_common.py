@@ -111,7 +111,9 @@ ESTIMATORS = [
     LinearSVR(loss="squared_epsilon_insensitive", epsilon=0.1, tol=1e-9),
     MLPClassifier(max_iter=100),
     MLPClassifier((10,), solver="lbfgs"),
-    MLPClassifier((16, 16), "gelu", loss="squared_hinge", residual=True, schedule="cosine", max_iter=100),
+    MLPClassifier(
+        (16, 16), "gelu", loss="squared_hinge", residual=True, learning_rate_init=0.01, max_iter=100
+    ),
     MLPRegressor(max_iter=100),
     MLPRegressor("huber", (10, 10), "silu", layer_norm=True, optimizer="adamw", max_iter=100),
 ]

@@ -17,9 +17,10 @@ from sklearn.exceptions import ConvergenceWarning
 from calclearn._runtime.threads import blas_threads
 from calclearn.losses import loss
 from calclearn.losses._contract import REGISTRY as LOSSES
-from calclearn.neural_network import MLPClassifier, MLPRegressor, activation
+from calclearn.neural_network import MLPClassifier, MLPRegressor, activation, get_activation
 from calclearn.neural_network._activations import REGISTRY as ACTIVATIONS
-from calclearn.neural_network._session import Session
+from calclearn.neural_network._network import Network
+from calclearn.neural_network._session import Session, parts_of
 from calclearn.optimize.rules import Adam, AdamW
 
 IRIS = load_iris(return_X_y=True)
@@ -267,8 +268,18 @@ def test_ctrl_c_ends_training_with_the_weights_of_the_moment(monkeypatch):
 # ---------------------------------------------------------------------------- processes, threads, same bits
 
 
+MANY = np.random.default_rng(0).normal(size=(1300, 30))
+LARGE = {"hidden_layer_sizes": (64,), "batch_size": 400}  # a batch is taken in parts, which threads share
+
+
 def _fit_and_predict(_):
-    return MLPRegressor(tol=10.0, n_iter_no_change=1, random_state=0).fit(R, NUMBERS).predict(R)
+    model = MLPRegressor(tol=10.0, n_iter_no_change=1, dropout=0.2, random_state=0, **LARGE)
+    return model.fit(MANY, MANY[:, 0]).predict(MANY)
+
+
+def test_a_large_batch_is_taken_in_parts():
+    network = Network((30, 64, 1), get_activation("relu"))
+    assert parts_of(network, LARGE["batch_size"]) == 2
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGCHLD"), reason="no fork on this system")
@@ -294,19 +305,15 @@ def test_threads_that_fit_at_once_do_not_disturb_each_other():
 
 
 @quiet
-@pytest.mark.parametrize("threads", [1, 2])
-def test_the_same_bits_for_any_number_of_threads(threads, monkeypatch):
-    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", str(threads))
-    rng = np.random.default_rng(0)
-    rows = rng.normal(size=(9000, 4))
-    with blas_threads(1):
-        model = MLPRegressor(hidden_layer_sizes=(8,), max_iter=2, dropout=0.2, random_state=0)
-        predicted = model.fit(rows, rows[:, 0]).predict(rows)
-    reference = _BITS.setdefault("mlp", predicted)
-    assert_array_equal(predicted, reference)
-
-
-_BITS: dict = {}
+@pytest.mark.parametrize("options", [{}, {"clip_norm": 0.5, "hidden_layer_sizes": (300, 200)}], ids=str)
+def test_the_same_bits_for_any_number_of_threads(options, monkeypatch):
+    made = []
+    for count in ("1", "2"):
+        monkeypatch.setenv("LOKY_MAX_CPU_COUNT", count)
+        with blas_threads(1):
+            model = MLPRegressor(max_iter=2, dropout=0.2, random_state=0, **LARGE | options)
+            made.append(model.fit(MANY, MANY[:, 0]).predict(np.tile(MANY, (5, 1))))
+    assert_array_equal(*made)
 
 
 # ---------------------------------------------------------------------------------------------------- errors
