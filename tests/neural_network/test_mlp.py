@@ -75,6 +75,18 @@ def test_every_option_learns(options):
 
 
 @quiet
+def test_with_lbfgs_batch_norm_predicts_by_the_statistics_of_all_rows():
+    model = MLPRegressor(hidden_layer_sizes=(8,), batch_norm=True, solver="lbfgs", random_state=0)
+    assert model.fit(R, NUMBERS).score(R, NUMBERS) > 0.98
+
+
+@quiet
+def test_dtype_is_that_of_weights_and_of_predictions():
+    model = MLPRegressor(dtype="float32", max_iter=2, random_state=0).fit(R, NUMBERS)
+    assert {model.coefs_[0].dtype, model.predict(R).dtype} == {np.dtype(np.float32)}
+
+
+@quiet
 def test_label_smoothing_makes_probabilities_less_sure():
     sure, less = (
         MLPClassifier(learning_rate_init=0.01, label_smoothing=share, random_state=0).fit(X, LABELS)
