@@ -116,7 +116,9 @@ ESTIMATORS = [
     LinearSVR(loss="squared_epsilon_insensitive", epsilon=0.1, tol=1e-9),
     MLPClassifier(max_iter=100),
     MLPClassifier((10,), solver="lbfgs"),
-    MLPClassifier((16, 16), "gelu", loss="squared_hinge", residual=True, schedule="cosine", max_iter=100),
+    MLPClassifier(
+        (16, 16), "gelu", loss="squared_hinge", residual=True, learning_rate_init=0.01, max_iter=100
+    ),
     MLPRegressor(max_iter=100),
     TabularMLPClassifier((32, 32), max_iter=60),
     TabularMLPRegressor(hidden_layer_sizes=(32, 32), max_iter=60),

@@ -244,6 +244,8 @@ class MultilayerPerceptron(StochasticTraining, LossParameters, CalculusEstimator
             parameters[:] = found.x
             self.n_iter_ = min(int(found.nit), self.max_iter)
             value, penalty, gradient = session.evaluate(self.alpha)
+            if network.norm == "batch":
+                session.renew_statistics()
         self.loss_ = value * self._reported + penalty
         reason = "gradient within tol" if found.success else "iteration limit"
         self._certify(network, value + penalty, gradient, found.success, reason, n_rows=X.shape[0])
@@ -327,7 +329,7 @@ class MultilayerPerceptron(StochasticTraining, LossParameters, CalculusEstimator
         check_is_fitted(self)
         X = self._rows(X, reset=False)
         network = self._network_of_weights()
-        dtype = np.result_type(X.dtype, self.coefs_[0].dtype)
+        dtype = np.dtype(self.dtype or np.result_type(X.dtype, self.coefs_[0].dtype))
         parameters, memory = self._pack(network, dtype)
         size = min(X.shape[0], block_rows(network))
         return Session(network, None, X, None, None, parameters, memory, size).predict()

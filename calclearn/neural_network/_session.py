@@ -12,7 +12,7 @@ from .._runtime.formulas import FormulaError
 from .._runtime.jit import readonly
 from ..losses import pointwise
 from . import _steps as steps
-from ._instructions import ADDRESS, FIELDS, IN, KEPT, N_OUT, SEED, SIZE
+from ._instructions import ADDRESS, FIELDS, IN, KEPT, MEMORY, N_OUT, NOWHERE, SEED, SIZE
 from ._loops import (
     BLOCK,
     CLIP,
@@ -245,6 +245,15 @@ class Session:
         gradient = buffers.total.copy()
         gradient[: len(weights)] += l2 / whole * weights
         return float(buffers.sums[0, LOSS]), float(0.5 * l2 / whole * (weights @ weights)), gradient
+
+    def renew_statistics(self):
+        """Make the running statistics of batch norm those of all rows, which are one batch."""
+        forward, fields = self.tables.forward, self.tables.fields
+        shares = forward[forward[:, MEMORY] != NOWHERE, FIELDS] + 1
+        before = fields[shares]
+        fields[shares] = 1.0
+        self.evaluate()
+        fields[shares] = before
 
     def _run(self, order, rates):
         """All batches, in calls of `SECONDS` or one batch."""

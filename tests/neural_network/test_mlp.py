@@ -16,9 +16,10 @@ from sklearn.exceptions import ConvergenceWarning
 
 from calclearn.losses import loss
 from calclearn.losses._contract import REGISTRY as LOSSES
-from calclearn.neural_network import MLPClassifier, MLPRegressor, _session, activation
+from calclearn.neural_network import MLPClassifier, MLPRegressor, _session, activation, get_activation
 from calclearn.neural_network._activations import REGISTRY as ACTIVATIONS
 from calclearn.neural_network._loops import ALONE, BLOCK
+from calclearn.neural_network._network import Network
 from calclearn.neural_network._session import Session, parts_of
 from calclearn.optimize.rules import Adam, AdamW
 
@@ -71,6 +72,18 @@ def test_every_option_learns(options):
     assert model.score(csr_matrix(X), LABELS) == model.score(X, LABELS)
     again = pickle.loads(pickle.dumps(model))
     assert_array_equal(again.predict_proba(X), model.predict_proba(X))
+
+
+@quiet
+def test_with_lbfgs_batch_norm_predicts_by_the_statistics_of_all_rows():
+    model = MLPRegressor(hidden_layer_sizes=(8,), batch_norm=True, solver="lbfgs", random_state=0)
+    assert model.fit(R, NUMBERS).score(R, NUMBERS) > 0.98
+
+
+@quiet
+def test_dtype_is_that_of_weights_and_of_predictions():
+    model = MLPRegressor(dtype="float32", max_iter=2, random_state=0).fit(R, NUMBERS)
+    assert {model.coefs_[0].dtype, model.predict(R).dtype} == {np.dtype(np.float32)}
 
 
 @quiet
@@ -280,8 +293,18 @@ def test_ctrl_c_ends_training_with_the_weights_of_the_moment(monkeypatch):
 # ---------------------------------------------------------------------------- processes, threads, same bits
 
 
+MANY = np.random.default_rng(0).normal(size=(1300, 30))
+LARGE = {"hidden_layer_sizes": (64,), "batch_size": 400}  # a batch is taken in parts, which threads share
+
+
 def _fit_and_predict(_):
-    return MLPRegressor(tol=10.0, n_iter_no_change=1, random_state=0).fit(R, NUMBERS).predict(R)
+    model = MLPRegressor(tol=10.0, n_iter_no_change=1, dropout=0.2, random_state=0, **LARGE)
+    return model.fit(MANY, MANY[:, 0]).predict(MANY)
+
+
+def test_a_large_batch_is_taken_in_parts():
+    network = Network((30, 64, 1), get_activation("relu"))
+    assert parts_of(network, LARGE["batch_size"]) == 2
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGCHLD"), reason="no fork on this system")
