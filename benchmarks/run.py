@@ -25,7 +25,7 @@ import numpy as np
 import threadpoolctl
 from scipy import sparse
 
-from . import THREADS, children, neural, report
+from . import THREADS, children, neural, report, tables
 from .cases import CASES
 from .objectives import RESULTS, HeldOut, Judge
 from .peers import OURS, contestants, our_loss_kernel, their_loss_kernel
@@ -338,6 +338,7 @@ EXTRAS = {
     "mlp-predict": partial(class_predictions, key="mlp-100k", n=100_000, what="100k rows"),
     "mlp-first-fit": partial(first_fits, keys=("mlp-digits",)),
     "adam-update": adam_updates,
+    "tables": tables.compare,
 }
 
 

@@ -10,7 +10,7 @@ from scipy.optimize import check_grad
 from sklearn.linear_model import Lasso, LassoCV, LinearRegression, LogisticRegression, Ridge
 from sklearn.metrics import log_loss
 
-from benchmarks import neural, report, run
+from benchmarks import neural, report, run, tables
 from benchmarks.cases import CASES
 from benchmarks.objectives import Canonical, HeldOut, Judge
 from benchmarks.peers import OURS, Contestant, contestants
@@ -483,3 +483,16 @@ def test_results_are_added_to_those_of_the_same_setting_and_packages_may_join():
     assert found["versions"] == {"numpy": "2", "torch": "3", "glum": "1"}
     assert run.extended(before | {"versions": {"numpy": "1"}}, now) is now
     assert run.extended(before | {"scale": 0.1}, now) is now
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_networks_for_tables_are_compared_by_scores_and_ranks():
+    found = tables.compare(SimpleNamespace(scale=0.1), names=["iris"])["iris"]
+    assert list(found) == [OURS, "scikit-learn MLP", "our boosting", "our linear model"]
+    assert all(row["score"] > 0.8 for row in found.values())
+    assert sum(row["rank"] for row in found.values()) == 10.0
+    assert "mean rank" in report.tables_section({"iris": found})
+
+
+def test_ranks_of_equal_scores_are_shared():
+    assert [tables.rank([0.5, 0.9, 0.9, 0.1], k) for k in range(4)] == [3.0, 1.5, 1.5, 4.0]

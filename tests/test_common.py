@@ -32,7 +32,12 @@ from calclearn.linear_model import (
     TweedieRegressor,
 )
 from calclearn.losses import Huber
-from calclearn.neural_network import MLPClassifier, MLPRegressor
+from calclearn.neural_network import (
+    MLPClassifier,
+    MLPRegressor,
+    TabularMLPClassifier,
+    TabularMLPRegressor,
+)
 from calclearn.svm import SVC, SVR, LinearSVC, LinearSVR, NuSVC, NuSVR, OneClassSVM
 
 ESTIMATORS = [
@@ -115,6 +120,8 @@ ESTIMATORS = [
         (16, 16), "gelu", loss="squared_hinge", residual=True, learning_rate_init=0.01, max_iter=100
     ),
     MLPRegressor(max_iter=100),
+    TabularMLPClassifier((32, 32), max_iter=60),
+    TabularMLPRegressor(hidden_layer_sizes=(32, 32), max_iter=60),
     MLPRegressor("huber", (10, 10), "silu", layer_norm=True, optimizer="adamw", max_iter=100),
 ]
 

@@ -1,8 +1,9 @@
 r"""Columns of a table as numbers of about one size: what the embeddings of :mod:`._inputs` are given.
 
-A number x becomes :math:`z / \sqrt{1 + (z / 3)^2}` with :math:`z = (x - \text{median}) / (\text{upper quartile} -
-\text{lower quartile})`: outliers are drawn in to 3 and never cut off, so their order stays.  A missing number
-becomes the median, and an indicator tells.  Categories with few levels become indicators, others codes.
+A number x becomes :math:`z / \sqrt{1 + (z / 3)^2}` with :math:`z = (x - \text{median}) / (\text{upper
+quartile} - \text{lower quartile})`: outliers are drawn in to 3 and never cut off, so their order stays.  A
+missing number becomes the median, and an indicator tells.  Categories with few levels become indicators,
+others codes.
 """
 
 import numpy as np

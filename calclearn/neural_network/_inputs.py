@@ -1,7 +1,7 @@
-"""What stands between the columns of a table and the first dense layer: embeddings of numbers and of categories.
+"""What stands between the columns of a table and the first dense layer: embeddings.
 
-The columns come in this order: numbers, that are embedded by waves of them; numbers that are inputs as they are,
-such as indicators; and codes of categories, each with a table of its own.
+The columns come in this order: numbers, that are embedded by waves of them; numbers that are inputs as they
+are, such as indicators; and codes of categories, each with a table of its own.
 
 Derivation: docs/derivations/backpropagation.md, equations (24) and (26) to (29).
 """

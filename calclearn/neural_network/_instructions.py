@@ -235,7 +235,7 @@ def embed_codes_back(
 
 @layer
 def _periodic(vector, record):
-    """Frequencies, phases, weights and biases of an embedding of numbers, one after the other in a flat vector."""
+    """Frequencies, phases, weights and biases of an embedding of numbers, out of a flat vector."""
     n, n_waves, width, start = record[COLUMNS], record[WAVES], record[WIDTH], record[WEIGHTS]
     waves = n * n_waves
     return (

@@ -292,10 +292,10 @@ def embedding_gradient(codes, error, gradient):
 
 @layer
 def periodic_forward(inputs, frequencies, phases, weights, bias, waves, outputs):
-    r"""A number beside linear combinations of waves of it, :math:`(x, \cos(2\pi(\omega x + \varphi)) W + b)`; (26).
+    r"""A number beside combinations of its waves, :math:`(x, \cos(2\pi(\omega x + \varphi)) W + b)`; (26).
 
-    `frequencies` and `phases` are of shape (columns, F), `weights` (columns F, E), `bias` (columns, E); `waves`,
-    of shape (rows, 2 columns F), keeps cosine and sine.
+    `frequencies` and `phases` are of shape (columns, F), `weights` (columns F, E), `bias` (columns, E);
+    `waves`, of shape (rows, 2 columns F), keeps cosine and sine.
     """
     n_waves, width = frequencies.shape[1], bias.shape[1] + 1
     for i in range(inputs.shape[0]):

@@ -1,8 +1,9 @@
 """Networks for tables: multilayer perceptrons with embeddings and defaults that need no tuning.
 
-Holzmüller, Grinsztajn and Steinwart (2024), "Better by default: strong pre-tuned MLPs and boosted trees on tabular
-data", describe the recipe.  What differs here: weights have their usual scale and one learning rate, in the place
-of a scale of one and rates by layer, and the rate falls along one half wave instead of four waves.
+Holzmüller, Grinsztajn and Steinwart (2024), "Better by default: strong pre-tuned MLPs and boosted trees on
+tabular data", describe the recipe.  What differs here: weights have their usual scale and one learning rate,
+in the place of a scale of one and rates by layer, and the rate falls along one half wave instead of four
+waves.
 """
 
 import dataclasses
@@ -22,6 +23,8 @@ from ._estimator import MultilayerPerceptron
 from ._inputs import Inputs
 from ._regressor import MLPRegressor
 
+SAME = 1e-6  # scores that differ by less
+
 
 class Tabular(MultilayerPerceptron):
     """Columns of a table in, and what is fixed of a multilayer perceptron's parameters."""
@@ -39,7 +42,7 @@ class Tabular(MultilayerPerceptron):
     solver, alpha, learning_rate, power_t, optimizer = "adam", 0.0, "constant", 0.5, None
     beta_1, beta_2, epsilon = 0.9, 0.95, 1e-8
     momentum, nesterovs_momentum, max_fun = 0.9, True, 15000
-    tol, n_iter_no_change, shuffle, warm_start = 0.0, np.inf, True, False
+    tol, shuffle, warm_start = -SAME, True, False
     early_stopping, restore_best, init, dtype = True, True, "lecun", "float32"
     batch_norm, layer_norm, residual = False, False, False
     _prefers_last = (
@@ -76,14 +79,16 @@ class Tabular(MultilayerPerceptron):
         """
         return self._fit(X, y, None, X_val, y_val, incremental=False)
 
-    def _rows(self, X, y=None, *, reset, multi_output=False, y_numeric=False):
+    def _rows(self, X, y="no_validation", *, reset, multi_output=False, y_numeric=False):
+        if y is None:
+            raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
         X = validate_table(self, X, reset=reset, accept_sparse=False, ensure_all_finite="allow-nan")
         if reset:
             mask = np.zeros(X.shape[1], bool) if self._categorical is None else self._categorical
             levels = {f: len(known) for f, known in self.categories_.items()}
             self._columns = learn_columns(X, mask, levels, self.max_indicators)
         X = encode_columns(X, self._columns, self.dtype)
-        if y is None:
+        if isinstance(y, str):
             return X
         y = _check_y(y, multi_output=multi_output, y_numeric=y_numeric, estimator=self)
         check_consistent_length(X, y)
@@ -112,8 +117,8 @@ class Tabular(MultilayerPerceptron):
 class TabularMLPClassifier(Tabular, MLPClassifier):
     """A network for classes of rows of a table, with defaults that need no tuning.
 
-    Numbers are embedded by waves of them, categories by tables; Adam trains on the log-loss with softened labels,
-    at a rate that falls along a cosine, and the epoch that scores best on rows set apart is kept.
+    Numbers are embedded by waves of them, categories by tables; Adam trains on the log-loss with softened
+    labels, at a rate that falls along a cosine, and the epoch that scores best on rows set apart is kept.
 
     Parameters
     ----------
@@ -134,7 +139,7 @@ class TabularMLPClassifier(Tabular, MLPClassifier):
     learning_rate_init : float, default=0.0025
         The learning rate at the start, of Adam.
     schedule : str or Schedule, default="cosine"
-        How it falls, over epochs, of which all are run.
+        How it falls, over epochs.
     batch_size : int, default=256
         Rows to a step.
     max_iter : int, default=256
@@ -147,10 +152,10 @@ class TabularMLPClassifier(Tabular, MLPClassifier):
         Longer gradients, all layers together, are shortened to this norm.
     validation_fraction : float, default=0.2
         Share of the rows that is set apart; the weights kept are those of the epoch that scores best on it.
+    n_iter_no_change : int, default=np.inf
+        Epochs without a score as good as the best, after which training stops; by default all are run.
     label_smoothing : float, default=0.1
         Share of the targets that is given to all classes alike.
-    class_weight : dict or "balanced", default=None
-        Weights of the classes.
     random_state : int, RandomState instance or None, default=None
         Draws the rows set apart, the initial weights, the order of the rows, and what dropout drops.
     verbose : bool, default=False
@@ -161,8 +166,8 @@ class TabularMLPClassifier(Tabular, MLPClassifier):
     coefs_, intercepts_ : list of ndarray
         Weights and biases of each dense layer.
     embeddings_ : list of ndarray
-        Frequencies, phases, weights and biases of the embedded numbers, then one table for each category that is
-        embedded.
+        Frequencies, phases, weights and biases of the embedded numbers, then one table for each category that
+        is embedded.
     categories_ : dict of int to ndarray
         The levels of each categorical column.
     loss_curve_, validation_scores_ : list of float
@@ -188,9 +193,9 @@ class TabularMLPClassifier(Tabular, MLPClassifier):
 
     Notes
     -----
-    Numbers are centred by the median and divided by the distance of the quartiles; outliers are drawn in smoothly
-    to 3.  A missing number is taken for the median, with an indicator where some were missing in `fit`; missing
-    and unknown categories have no level.  Scores are accuracies.
+    Numbers are centred by the median and divided by the distance of the quartiles; outliers are drawn in
+    smoothly to 3.  A missing number is taken for the median, with an indicator where some were missing in
+    `fit`; missing and unknown categories have no level.  Scores are accuracies.
 
     Source: Holzmüller, Grinsztajn and Steinwart (2024), *Better by default: strong pre-tuned MLPs and boosted
     trees on tabular data*; docs/guide/neural-networks.md says what differs.
@@ -208,7 +213,7 @@ class TabularMLPClassifier(Tabular, MLPClassifier):
         MLPClassifier._parameter_constraints | Tabular._parameter_constraints
     )
 
-    loss = None
+    loss, class_weight = None, None
 
     def __init__(
         self,
@@ -228,8 +233,8 @@ class TabularMLPClassifier(Tabular, MLPClassifier):
         weight_decay=0.1,
         clip_norm=None,
         validation_fraction=0.2,
+        n_iter_no_change=np.inf,
         label_smoothing=0.1,
-        class_weight=None,
         random_state=None,
         verbose=False,
     ):
@@ -248,8 +253,8 @@ class TabularMLPClassifier(Tabular, MLPClassifier):
         self.weight_decay = weight_decay
         self.clip_norm = clip_norm
         self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
         self.label_smoothing = label_smoothing
-        self.class_weight = class_weight
         self.random_state = random_state
         self.verbose = verbose
 
@@ -265,8 +270,8 @@ class TabularMLPClassifier(Tabular, MLPClassifier):
 class TabularMLPRegressor(Tabular, MLPRegressor):
     """A network for numbers of rows of a table, with defaults that need no tuning.
 
-    Numbers are embedded by waves of them, categories by tables; Adam trains at a rate that falls along a cosine,
-    and the epoch that scores best on rows set apart is kept.
+    Numbers are embedded by waves of them, categories by tables; Adam trains at a rate that falls along a
+    cosine, and the epoch that scores best on rows set apart is kept.
 
     Parameters
     ----------
@@ -289,7 +294,7 @@ class TabularMLPRegressor(Tabular, MLPRegressor):
     learning_rate_init : float, default=0.0025
         The learning rate at the start, of Adam.
     schedule : str or Schedule, default="cosine"
-        How it falls, over epochs, of which all are run.
+        How it falls, over epochs.
     batch_size : int, default=256
         Rows to a step.
     max_iter : int, default=256
@@ -302,6 +307,8 @@ class TabularMLPRegressor(Tabular, MLPRegressor):
         Longer gradients, all layers together, are shortened to this norm.
     validation_fraction : float, default=0.2
         Share of the rows that is set apart; the weights kept are those of the epoch that scores best on it.
+    n_iter_no_change : int, default=np.inf
+        Epochs without a score as good as the best, after which training stops; by default all are run.
     random_state : int, RandomState instance or None, default=None
         Draws the rows set apart, the initial weights, the order of the rows, and what dropout drops.
     verbose : bool, default=False
@@ -312,8 +319,8 @@ class TabularMLPRegressor(Tabular, MLPRegressor):
     coefs_, intercepts_ : list of ndarray
         Weights and biases of each dense layer.
     embeddings_ : list of ndarray
-        Frequencies, phases, weights and biases of the embedded numbers, then one table for each category that is
-        embedded.
+        Frequencies, phases, weights and biases of the embedded numbers, then one table for each category that
+        is embedded.
     categories_ : dict of int to ndarray
         The levels of each categorical column.
     loss_curve_, validation_scores_ : list of float
@@ -337,11 +344,11 @@ class TabularMLPRegressor(Tabular, MLPRegressor):
 
     Notes
     -----
-    Numbers are centred by the median and divided by the distance of the quartiles; outliers are drawn in smoothly
-    to 3.  A missing number is taken for the median, with an indicator where some were missing in `fit`; missing
-    and unknown categories have no level.  Where the loss's prediction is the raw number itself, targets are
-    brought to mean 0 and deviation 1, in which `loss_curve_` is counted, and predictions stay within what was
-    seen.  Scores are coefficients of determination.
+    Numbers are centred by the median and divided by the distance of the quartiles; outliers are drawn in
+    smoothly to 3.  A missing number is taken for the median, with an indicator where some were missing in
+    `fit`; missing and unknown categories have no level.  Where the loss's prediction is the raw number
+    itself, targets are brought to mean 0 and deviation 1, in which `loss_curve_` is counted, and predictions
+    stay within what was seen.  Scores are coefficients of determination.
 
     Source: Holzmüller, Grinsztajn and Steinwart (2024), *Better by default: strong pre-tuned MLPs and boosted
     trees on tabular data*; docs/guide/neural-networks.md says what differs.
@@ -351,7 +358,8 @@ class TabularMLPRegressor(Tabular, MLPRegressor):
     >>> from sklearn.datasets import load_diabetes
     >>> from calclearn.neural_network import TabularMLPRegressor
     >>> X, y = load_diabetes(return_X_y=True)
-    >>> TabularMLPRegressor(hidden_layer_sizes=(32, 32), max_iter=50, random_state=0).fit(X, y).score(X, y) > 0.4
+    >>> model = TabularMLPRegressor(hidden_layer_sizes=(32, 32), max_iter=50, random_state=0)
+    >>> model.fit(X, y).score(X, y) > 0.4
     True
     """
 
@@ -378,6 +386,7 @@ class TabularMLPRegressor(Tabular, MLPRegressor):
         weight_decay=0.1,
         clip_norm=None,
         validation_fraction=0.2,
+        n_iter_no_change=np.inf,
         random_state=None,
         verbose=False,
     ):
@@ -397,6 +406,7 @@ class TabularMLPRegressor(Tabular, MLPRegressor):
         self.weight_decay = weight_decay
         self.clip_norm = clip_norm
         self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
         self.random_state = random_state
         self.verbose = verbose
 

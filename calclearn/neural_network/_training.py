@@ -37,14 +37,13 @@ def looked_at(n, n_epochs):
 class Best:
     """The weights of the best epoch so far: of the highest score, or of the lowest loss."""
 
-    def __init__(self, last=False):
-        self.score, self.arrays = -np.inf, None
-        self._is_better = np.greater_equal if last else np.greater
+    def __init__(self, slack=0.0):
+        self.score, self.arrays, self._slack = -np.inf, None, slack
 
     def see(self, score, *arrays):
         """Keep copies, if this is the best and nothing in it is NaN or infinite."""
-        if self._is_better(score, self.score) and all(np.isfinite(array).all() for array in arrays):
-            self.score, self.arrays = score, [array.copy() for array in arrays]
+        if score > self.score - self._slack and all(np.isfinite(array).all() for array in arrays):
+            self.score, self.arrays = max(score, self.score), [array.copy() for array in arrays]
 
     def restore(self, *arrays):
         """Write back what was best."""
@@ -64,7 +63,7 @@ class EpochProgress(Progress):
 class StochasticTraining:
     """Part of the estimators: how batches train a network."""
 
-    _prefers_last = False  # of epochs with the same score
+    _slack = 0.0  # by which a later epoch may score less and is kept
 
     def _fit_stochastic(self, problem, X, y, targets, weight, validation, random_state, incremental):
         network, loss, parameters, memory = problem
@@ -94,7 +93,12 @@ class StochasticTraining:
             clip_norm=self.clip_norm or 0.0,
             seed=random_state.randint(2**31) if self.dropout else 0,
         )
-        with session.blas, EpochProgress(self, self.max_iter, None, X, y, 1.0) as progress:
+
+        def as_they_are(_):
+            """The attributes at the end of an epoch, for callbacks."""
+            return self._named(network, parameters.copy(), memory.copy())
+
+        with session.blas, EpochProgress(self, self.max_iter, as_they_are, X, y, 1.0) as progress:
             reason, best = self._epochs(
                 session, loss, validation, random_state, progress, incremental=incremental
             )
@@ -149,7 +153,7 @@ class StochasticTraining:
 
     def _epochs(self, session, loss, validation, random_state, progress, *, incremental):
         """Epoch by epoch; the reason to stop, and the best weights."""
-        order, best = np.arange(session.n), Best(self._prefers_last)
+        order, best = np.arange(session.n), Best(self._slack)
         parameters, memory = session.buffers.parameters, session.buffers.memory
         clock = None if self.schedule is None else get_schedule(self.schedule).start(self.max_iter)
         scorer = None if validation is None else self._scorer(session, validation)
@@ -176,7 +180,7 @@ class StochasticTraining:
                     self.validation_scores_.append(score)
                 best.see(-self.loss_ if score is None else score, parameters, memory)
                 said = () if score is None else (("validation score", score),)
-                stopped = progress(self.n_iter_, self.loss_, None, said)
+                stopped = progress(self.n_iter_, self.loss_, parameters, said)
                 if clock is not None:
                     clock.tell(self.loss_)
                 if np.isnan(self.loss_) or not np.isfinite(parameters).all():

@@ -14,11 +14,11 @@ from sklearn.base import clone
 from sklearn.datasets import load_iris, make_regression
 from sklearn.exceptions import ConvergenceWarning
 
-from calclearn._runtime.threads import blas_threads
 from calclearn.losses import loss
 from calclearn.losses._contract import REGISTRY as LOSSES
-from calclearn.neural_network import MLPClassifier, MLPRegressor, activation, get_activation
+from calclearn.neural_network import MLPClassifier, MLPRegressor, _session, activation, get_activation
 from calclearn.neural_network._activations import REGISTRY as ACTIVATIONS
+from calclearn.neural_network._loops import ALONE, BLOCK
 from calclearn.neural_network._network import Network
 from calclearn.neural_network._session import Session, parts_of
 from calclearn.optimize.rules import Adam, AdamW
@@ -187,8 +187,21 @@ def test_the_certificate_is_the_objective_of_all_rows_and_its_gradient():
     assert record.converged
     assert record.gradient_norm < 1e-3
     assert list(record.details) == ["gradient_norm_layer_1", "gradient_norm_layer_2", "n_rows"]
-    assert record.details["n_rows"] == 120
     assert max(record.details[f"gradient_norm_layer_{k}"] for k in (1, 2)) <= record.gradient_norm
+    assert record.details["n_rows"] == len(R)
+
+
+@quiet
+def test_the_certificate_of_few_epochs_is_of_rows_that_are_evenly_spread():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((5000, 3))
+    y = X @ [1.0, -1.0, 0.5]
+    model = MLPRegressor(hidden_layer_sizes=(4,), max_iter=3, random_state=0, alpha=0.3).fit(X, y)
+    record, some = model.optimality_, np.linspace(0, 4999, 1500).astype(int)
+    objective = 0.5 * np.mean((model.predict(X[some]) - y[some]) ** 2)
+    objective += 0.15 / len(X) * sum((weights**2).sum() for weights in model.coefs_)
+    assert record.details["n_rows"] == 1500
+    assert_allclose(record.objective, objective, rtol=1e-12)
 
 
 @quiet
@@ -317,15 +330,52 @@ def test_threads_that_fit_at_once_do_not_disturb_each_other():
 
 
 @quiet
-@pytest.mark.parametrize("options", [{}, {"clip_norm": 0.5, "hidden_layer_sizes": (300, 200)}], ids=str)
+@pytest.mark.parametrize("options", [{}, {"dropout": 0.2, "clip_norm": 0.1}], ids=str)
 def test_the_same_bits_for_any_number_of_threads(options, monkeypatch):
-    made = []
-    for count in ("1", "2"):
-        monkeypatch.setenv("LOKY_MAX_CPU_COUNT", count)
-        with blas_threads(1):
-            model = MLPRegressor(max_iter=2, dropout=0.2, random_state=0, **LARGE | options)
-            made.append(model.fit(MANY, MANY[:, 0]).predict(np.tile(MANY, (5, 1))))
-    assert_array_equal(*made)
+    """The batches are taken in parts, the parameters in more blocks than one thread takes alone."""
+    rng = np.random.default_rng(0)
+    rows, found = rng.normal(size=(1000, 30)), []
+    network = {"hidden_layer_sizes": (250, 150), "batch_size": 400, "max_iter": 2, "random_state": 0}
+    for threads in (1, 2, 3):
+        monkeypatch.setattr("calclearn._runtime.threads.thread_count", lambda n_jobs, n=threads: n)
+        model = MLPRegressor(**network, **options).fit(rows, rows[:, 0])
+        found.append([model.predict(rows), model.gradient_norms_, *model.coefs_])
+    assert parts_of(model._network(30), 400) == 4
+    assert len(model.coefs_[1].ravel()) > ALONE * BLOCK
+    for others in found[1:]:
+        for array, other in zip(found[0], others, strict=True):
+            assert_array_equal(array, other)
+
+
+@quiet
+def test_parts_of_a_batch_add_up_to_it():
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(1000, 30))
+    options = {"hidden_layer_sizes": (250, 150), "batch_size": 400, "max_iter": 2, "random_state": 0}
+    whole = MLPRegressor(**options)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("calclearn.neural_network._session.parts_of", lambda network, rows: 1)
+        whole.fit(rows, rows[:, 0])
+    model = MLPRegressor(**options).fit(rows, rows[:, 0])
+    for array, other in zip(model.coefs_, whole.coefs_, strict=True):
+        assert_allclose(array, other, rtol=1e-7, atol=1e-10)
+
+
+def test_a_member_of_the_team_that_fails_is_heard_of(monkeypatch):
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(400, 30))
+    real = _session.run_batches
+
+    def fails(*arguments):
+        if arguments[-2] == 1:
+            raise RuntimeError("a member failed")
+        return real(*arguments)
+
+    monkeypatch.setattr(_session, "run_batches", fails)
+    monkeypatch.setattr("calclearn._runtime.threads.thread_count", lambda n_jobs: 2)
+    model = MLPRegressor(hidden_layer_sizes=(250, 150), batch_size=400, max_iter=2, random_state=0)
+    with pytest.raises(RuntimeError, match="a member failed"):
+        model.fit(rows, rows[:, 0])
 
 
 # ---------------------------------------------------------------------------------------------------- errors
