@@ -3,7 +3,6 @@
 import dataclasses
 
 import numpy as np
-from sklearn.base import clone
 
 STEP = 1e-5  # of a parameter, relative to its size: cubic and rounding errors are about 1e-10 of the loss
 MOST = 2000  # parameters that are looked at one by one; of larger networks as many, drawn
@@ -86,6 +85,8 @@ def check_gradients(estimator, X, y, sample_weight=None, *, tolerance=1e-6, rand
     >>> check_gradients(MLPRegressor(hidden_layer_sizes=(5, 4), activation="tanh"), X, X[:, 0]).ok
     True
     """
+    from sklearn.base import clone  # which imports pandas: a picture needs neither
+
     if not hasattr(estimator, "_objective_of"):
         raise TypeError(f"check_gradients checks networks, got {type(estimator).__name__}")
     fitted = hasattr(estimator, "coefs_")

@@ -193,16 +193,22 @@ class MultilayerPerceptron(StochasticTraining, LossParameters, CalculusEstimator
 
     def _keep(self, network, parameters, memory):
         """Weights and biases as views of the flat vector, and what norms have learned."""
+        for name, value in self._named(network, parameters, memory).items():
+            setattr(self, name, value)
+
+    def _named(self, network, parameters, memory):
+        """The same by the names of the attributes."""
         arrays, spread = network.views(parameters), network.n_dense
-        self.coefs_, self.intercepts_ = arrays[:spread], arrays[spread : 2 * spread]
+        named = {"coefs_": arrays[:spread], "intercepts_": arrays[spread : 2 * spread]}
         if network.norm:
             hidden = spread - 1
-            self.norm_scales_ = arrays[2 * spread : 2 * spread + hidden]
-            self.norm_shifts_ = arrays[2 * spread + hidden : 2 * spread + 2 * hidden]
+            named["norm_scales_"] = arrays[2 * spread : 2 * spread + hidden]
+            named["norm_shifts_"] = arrays[2 * spread + hidden : 2 * spread + 2 * hidden]
         if network.norm == "batch":
-            self._running = memory
+            named["_running"] = memory
         if network.inputs is not None:
-            self.embeddings_ = arrays[len(arrays) - len(network.inputs.shapes) :]
+            named["embeddings_"] = arrays[len(arrays) - len(network.inputs.shapes) :]
+        return named
 
     def _pack(self, network, dtype):
         """A flat copy of the parameters, and of the running statistics."""

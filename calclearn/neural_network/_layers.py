@@ -60,12 +60,13 @@ def bias_gradient(error, gradient):
 def sparse_forward(data, indices, indptr, weights, outputs):
     """Equation (1) without its bias, over the entries of CSR rows."""
     for i in range(outputs.shape[0]):
-        for j in range(outputs.shape[1]):
-            outputs[i, j] = 0
+        sums = outputs[i]
+        for j in range(sums.shape[0]):
+            sums[j] = 0
         for e in range(indptr[i], indptr[i + 1]):
-            value, row = data[e], indices[e]
-            for j in range(outputs.shape[1]):
-                outputs[i, j] += value * weights[row, j]
+            value, row = data[e], weights[indices[e]]
+            for j in range(sums.shape[0]):
+                sums[j] += value * row[j]
 
 
 @layer
@@ -73,10 +74,11 @@ def sparse_gradient(data, indices, indptr, error, gradient):
     """Equation (4) over the entries of CSR rows."""
     gradient[:] = 0
     for i in range(error.shape[0]):
+        errors = error[i]
         for e in range(indptr[i], indptr[i + 1]):
-            value, row = data[e], indices[e]
-            for j in range(error.shape[1]):
-                gradient[row, j] += value * error[i, j]
+            value, row = data[e], gradient[indices[e]]
+            for j in range(errors.shape[0]):
+                row[j] += value * errors[j]
 
 
 # ---------------------------------------------------------------------------------------------- activation

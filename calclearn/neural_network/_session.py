@@ -140,71 +140,42 @@ class Session:
         clip_norm=0.0,
         seed=0,
     ):
-        dtype = parameters.dtype
         self.network, self.n, self.size, self.loss = network, X.shape[0], size, loss
-        predicts = y is None
+        learns, predicts = rule is not None, y is None
         self.n_parts = 1 if predicts else parts_of(network, size)
         rows = -(-size // self.n_parts)
-        most = most_entries(X, rows)
+        entries = most_entries(X, rows)
         program = compile_program(
             network,
-            dtype,
+            parameters.dtype,
             rows,
             training=not predicts,
-            sparse_entries=most,
-            statistics=rule is not None,
+            sparse_entries=entries,
+            statistics=learns,
         )
-        fields = list(program.fields)
-        around = np.zeros((3, SIZE), np.int64)
-        around[GATHER, [ADDRESS, N_OUT, IN, KEPT]] = (
-            steps.gather_address(dtype, sparse=most is not None),
-            network.columns,
-            0,
-            program.keeps,
-        )
-        if not predicts:
-            around[ERROR, [ADDRESS, N_OUT, IN, FIELDS]] = (
-                _error_address(loss, dtype),
-                network.units[-1],
-                program.raw,
-                len(fields),
-            )
-            fields += dataclasses.astuple(loss)
-        if rule is not None:
-            names = [field.name for field in dataclasses.fields(rule)]
-            around[UPDATE, [ADDRESS, FIELDS, RATE]] = (
-                steps.update_address(rule, dtype),
-                len(fields),
-                len(fields) + names.index("learning_rate"),
-            )
-            fields += dataclasses.astuple(rule)
-        starts = network.starts
-        spans = np.array([starts[: network.n_dense], starts[1 : network.n_dense + 1]], np.int64).T.copy()
-        self.tables = Tables(
-            around, program.forward, program.backward, spans, np.array([*fields, 0.0], np.float64)
-        )
-        self.rows = rows_of(X, y, weight, dtype)
+        self.tables = _tables(network, program, entries, None if predicts else loss, rule, parameters.dtype)
+        self.rows = rows_of(X, y, weight, parameters.dtype)
         self.numbers = np.zeros(N_NUMBERS)
         self.numbers[[N_WEIGHTS, L2, DECAY, CLIP]] = network.n_weights, l2, weight_decay, clip_norm
-        n, parts, n_values = len(parameters), self.n_parts, program.n_values
+        self._board = team.new_board()
+        self._per_call = 1
+        n, parts, dtype = len(parameters), self.n_parts, parameters.dtype
         self.buffers = Buffers(
             clock=np.array([clock], np.int64),
             parameters=parameters,
             gradient=np.zeros((parts, 0 if predicts else n), dtype),
             moments=np.zeros((0, n), dtype) if moments is None else moments,
-            values=np.zeros((parts, n_values), dtype),
-            deltas=np.zeros((parts, 0 if predicts else n_values), dtype),
-            integers=np.zeros((parts, program.keeps + (most or 0)), np.int64),
+            values=np.zeros((parts, program.n_values), dtype),
+            deltas=np.zeros((parts, 0 if predicts else program.n_values), dtype),
+            integers=np.zeros((parts, program.keeps + (entries or 0)), np.int64),
             memory=memory,
             sums=np.zeros((parts, N_SUMS)),
             norms=np.zeros(network.n_dense),
-            total=np.zeros(0 if rule is not None or predicts else n),
+            total=np.zeros(0 if learns or predicts else n),
             squares=np.zeros((-(-n // BLOCK), network.n_dense + 2)),
             shapes=np.zeros((-(-n // BLOCK), steps.N_SHAPE)),
         )
-        self._board = team.new_board()
         self.buffers.integers[:, SEED] = seed
-        self._per_call = 1
 
     @property
     def n_batches(self) -> int:
@@ -302,6 +273,26 @@ class Session:
         """The context in which BLAS has one thread; more, where large batches cannot be taken in parts."""
         alone = self.n_parts == 1 and flops(self.network, self.size) >= LARGE_FLOPS
         return threads.blas_threads(threads.thread_count(None) if alone else 1)
+
+
+def _tables(network, program, entries, loss, rule, dtype) -> Tables:
+    """A program with what surrounds it: no loss where it predicts, no rule where gradients add up."""
+    fields, around = list(program.fields), np.zeros((3, SIZE), np.int64)
+    gather = steps.gather_address(dtype, sparse=entries is not None)
+    around[GATHER, [ADDRESS, N_OUT, IN, KEPT]] = gather, network.columns, 0, program.keeps
+    if loss is not None:
+        error, n_outputs = _error_address(loss, dtype), network.units[-1]
+        around[ERROR, [ADDRESS, N_OUT, IN, FIELDS]] = error, n_outputs, program.raw, len(fields)
+        fields += dataclasses.astuple(loss)
+    if rule is not None:
+        update, start = steps.update_address(rule, dtype), len(fields)
+        rate = [field.name for field in dataclasses.fields(rule)].index("learning_rate")
+        around[UPDATE, [ADDRESS, FIELDS, RATE]] = update, start, start + rate
+        fields += dataclasses.astuple(rule)
+    starts, spread = network.starts, network.n_dense
+    spans = np.array([starts[:spread], starts[1 : spread + 1]], np.int64).T.copy()
+    numbers = np.array([*fields, 0.0], np.float64)  # never empty
+    return Tables(around, program.forward, program.backward, spans, numbers)
 
 
 def _error_address(loss, dtype):

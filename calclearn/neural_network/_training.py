@@ -93,7 +93,12 @@ class StochasticTraining:
             clip_norm=self.clip_norm or 0.0,
             seed=random_state.randint(2**31) if self.dropout else 0,
         )
-        with session.blas, EpochProgress(self, self.max_iter, None, X, y, 1.0) as progress:
+
+        def as_they_are(_):
+            """The attributes at the end of an epoch, for callbacks."""
+            return self._named(network, parameters.copy(), memory.copy())
+
+        with session.blas, EpochProgress(self, self.max_iter, as_they_are, X, y, 1.0) as progress:
             reason, best = self._epochs(
                 session, loss, validation, random_state, progress, incremental=incremental
             )
@@ -175,7 +180,7 @@ class StochasticTraining:
                     self.validation_scores_.append(score)
                 best.see(-self.loss_ if score is None else score, parameters, memory)
                 said = () if score is None else (("validation score", score),)
-                stopped = progress(self.n_iter_, self.loss_, None, said)
+                stopped = progress(self.n_iter_, self.loss_, parameters, said)
                 if clock is not None:
                     clock.tell(self.loss_)
                 if np.isnan(self.loss_) or not np.isfinite(parameters).all():
