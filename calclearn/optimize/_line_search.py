@@ -136,5 +136,6 @@ def _backtrack(objective, watch, model, line):
         if actual >= ACCEPT * gain:  # (17)
             return point, None
         # The parabola through both values and the slope has its minimum at this fraction of the step.
-        fraction = 0.5 * along * line.slope / (along * line.slope - actual)
+        bend = along * line.slope - actual
+        fraction = 0.5 * along * line.slope / bend if bend > 0.0 else LONGEST  # as from a saddle, without slope
         along *= float(np.clip(fraction, SHORTEST, LONGEST))
