@@ -136,6 +136,15 @@ def test_an_average_is_not_taken_where_it_is_worse_or_the_iterates_have_converge
         assert averaged.reason == plain.reason
 
 
+def test_an_average_that_is_within_tol_has_converged_though_the_iterates_have_not():
+    bowl, swinging = Quadratic([1.0], [0.0]), GradientDescent(2.0)  # between 1 and -1
+    assert descend(bowl, [1.0], swinging, max_iter=4).reason == "iteration limit"
+    solution = descend(bowl, [1.0], swinging, max_iter=4, averaging="polyak")
+    assert (solution.reason, solution.converged, solution.x[0]) == ("gradient within tol", True, 0.0)
+    stopped = descend(bowl, [1.0], swinging, averaging="polyak", progress=lambda i, value, x: i == 4)
+    assert (stopped.reason, stopped.x[0]) == ("stopped by the callback", 0.0)
+
+
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
