@@ -1,6 +1,8 @@
 """What an update rule is: the formula for one parameter, and the names of what it remembers."""
 
 import dataclasses
+import inspect
+import numbers
 from typing import Any, ClassVar
 
 import numpy as np
@@ -122,7 +124,8 @@ def update_rule(name: str):
     Raises
     ------
     FormulaError
-        If the class has no ``update`` or no ``learning_rate``, or `state` is no tuple of names.
+        If the class has no ``update`` or no ``learning_rate``, `state` is no tuple of names, or ``update`` and
+        ``prepare`` do not take what they are given.
 
     Examples
     --------
@@ -147,11 +150,34 @@ def update_rule(name: str):
             raise FormulaError(f"the rule {name!r} must have a field learning_rate: float")
         if not (isinstance(made.state, tuple) and all(isinstance(s, str) for s in made.state)):
             raise FormulaError(f"the rule {name!r}: state must be a tuple of names, got {made.state!r}")
+        _check_arguments(name, made)
         made.name = name
         REGISTRY.add(name, made)
         return made
 
     return decorate
+
+
+def _check_arguments(name, cls) -> None:
+    """Compiled, a wrong number of arguments is answered with pages."""
+    arguments = {"prepare": ("self", "step"), "update": ("self", "step", "parameter", "gradient", *cls.state)}
+    for method, given in arguments.items():
+        signature = inspect.signature(getattr(cls, method))
+        try:
+            signature.bind(*given)
+        except TypeError as error:
+            raise FormulaError(
+                f"the rule {name!r}: {method} must take ({', '.join(given)}), not {signature}"
+            ) from error
+
+
+def check_answer(rule) -> None:
+    """Raise a FormulaError unless ``update`` answers the parameter and its state: for when it did not compile."""
+    answer = rule.update(rule.prepare(1.0), 1.0, 1.0, *[0.0] * len(rule.state))
+    entries = answer if isinstance(answer, tuple) else (answer,)
+    if len(entries) != 1 + len(rule.state) or not all(isinstance(entry, numbers.Real) for entry in entries):
+        expected = ", ".join(("parameter", *rule.state))
+        raise FormulaError(f"{type(rule).__name__}.update must return {expected}; it returned {answer!r}")
 
 
 def get_rule(rule, **parameters) -> UpdateRule:

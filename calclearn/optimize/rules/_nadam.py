@@ -78,7 +78,7 @@ class NAdam:
         rate = falling(self.learning_rate, self.decay, step)
         of_mean = rate * ahead / (1.0 - product * ahead)
         of_gradient = rate * (1.0 - now) / (1.0 - product)
-        return of_mean, of_gradient, 1.0 / np.sqrt(1.0 - self.beta_2**step)
+        return of_mean, of_gradient, (1.0 - self.beta_2**step) ** -0.5
 
     def update(self, step, parameter, gradient, mean, square):
         of_mean, of_gradient, unbiased = step
