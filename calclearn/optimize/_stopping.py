@@ -258,7 +258,7 @@ class Watch:
 
     def _health(self, value, usable):
         scale = max(1.0, abs(self.curve[0]))
-        if value < -FALL * scale:
+        if value < -FALL * scale or (value == -np.inf and self.n_iter):
             return UNBOUNDED
         if not usable:
             return DIVERGED if self.n_iter else NOT_FINITE
