@@ -178,6 +178,7 @@ def test_time_goes_on_inside_an_epoch():
         (lambda: OneCycle(rise=np.nan), ValueError, "OneCycle: rise must be a number .* got nan"),
         (lambda: Warmup(share=0), ValueError, "Warmup: share must be a number above"),
         (lambda: Warmup("later"), ValueError, "schedule is 'later'; the known ones are"),
+        (lambda: Adaptive(ratio=1), ValueError, r"Adaptive: ratio must be .* above 0\.0 and below 1\.0, got 1"),
         (lambda: Adaptive(patience=0), ValueError, "Adaptive: patience must be an integer of at least 1"),
         (lambda: Cosine().factor(1), ValueError, "Cosine needs to know how many iterations there will be"),
         (lambda: Warmup().start(), ValueError, "Warmup needs to know how many iterations"),
@@ -190,3 +191,25 @@ def test_time_goes_on_inside_an_epoch():
 def test_what_is_wrong_is_named(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+@pytest.mark.parametrize("factor", [-1.0, np.nan, np.inf, None, "1", np.ones(2)])
+def test_a_schedule_that_answers_no_factor_is_named(factor):
+    class Odd(Schedule):
+        def factor(self, time, total=None):
+            return factor
+
+        def __repr__(self):
+            return "Odd()"
+
+    with pytest.raises(ValueError, match=r"Odd\(\): factor must be a number of at least 0, got "):
+        descend(Recorder(), [1.0], "adam", schedule=Odd())
+
+
+def test_a_constant_of_integers_is_a_factor():
+    class Whole(Schedule):
+        def factor(self, time, total=None):
+            return np.int64(1)
+
+    plain = descend(Recorder(), [1.0], "adam", max_iter=5)
+    assert descend(Recorder(), [1.0], "adam", max_iter=5, schedule=Whole()).x == plain.x

@@ -17,7 +17,7 @@ class Warmup(Schedule):
     after : Schedule or str, default="constant"
         What follows, on the clock of what is left.
     share : float, default=0.05
-        Share of the iterations in which the rate rises; in (0, 1).
+        Share of the iterations in which the rate rises; in (0, 1].
     first : float, default=0.01
         Factor at the start; in [0, 1].
 
