@@ -135,12 +135,14 @@ def _along(objective, watch, point, j, curvature, floor):
     known = not np.isnan(curvature[j])
     step = -slope / curvature[j] if known else -slope / max(1.0, abs(slope))
     step = float(np.clip(step, -FARTHEST, FARTHEST))
+    before = np.inf
     while True:
         trial = x.copy()
         trial[j] += step
-        if trial[j] == x[j]:
-            return point
         step = trial[j] - x[j]
+        if not 0.0 < abs(step) < before:  # half of the last digit may be rounded up to all of it again
+            return point
+        before = abs(step)
         ahead = frozen(trial), *watch.evaluate(objective, trial)
         if ahead[1] == -np.inf:
             return ahead

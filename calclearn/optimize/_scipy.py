@@ -148,7 +148,7 @@ class Function:
         if self.hessp is not None:
             H = np.column_stack([self.hessian_product(x)(unit) for unit in np.eye(x.size)])
         else:
-            H = approx_fprime(x, self.gradient, STEP * np.maximum(1.0, np.abs(x)))
+            H = approx_fprime(x, self.gradient, STEP * np.maximum(1.0, np.abs(x))).reshape(x.size, x.size)
         return 0.5 * (H + H.T)
 
     def hessian_product(self, x):

@@ -246,6 +246,14 @@ def test_where_the_objective_has_fallen_without_end_no_slope_is_asked(selection)
 
 
 @pytest.mark.parametrize("selection", ["cyclic", "greedy"])
+@pytest.mark.parametrize("start", [1.0, 1.0 + 2.0**-52, 1.0 - 2.0**-53, -1.0 - 2.0**-52])
+def test_a_step_that_cannot_become_shorter_is_the_last(selection, start):
+    """Half of a number's last digit, added to it, may be rounded to a whole one."""
+    wrong = Problem(lambda x: float(x[0]), lambda x: -np.ones(1), None, [], 0.0)
+    assert CoordinateDescent(selection=selection).minimise(wrong, [start]).reason == "no decrease found"
+
+
+@pytest.mark.parametrize("selection", ["cyclic", "greedy"])
 def test_slopes_whose_squares_overflow_are_followed_all_the_same(selection):
     steep = Problem(lambda x: float(1e160 * x @ x), lambda x: 2e160 * x, None, [], 0.0)
     solution = CoordinateDescent(tol=1e150, selection=selection).minimise(steep, [1.0, 2.0])

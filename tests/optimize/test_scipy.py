@@ -182,6 +182,7 @@ def test_a_function_may_answer_an_array_of_one_and_write_to_its_x():
 def test_answers_may_be_columns_and_numbers_where_there_is_one_parameter(method):
     for hess in (1.0, np.float32(1), [1.0], [[1.0]]):
         assert minimize(both, 3.0, jac=True, hess=lambda x, hess=hess: hess, method=method).success
+    assert minimize(both, 3.0, jac=True, method=method).success
     columns = {"jac": lambda x: x[:, None], "hessp": lambda x, v: v[:, None].tolist()}
     assert minimize(bowl, [3.0, 1.0], method=method, **columns).success
 
