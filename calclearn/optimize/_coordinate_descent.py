@@ -150,7 +150,7 @@ def _along(objective, watch, point, j, curvature, floor):
             step *= SHORTEST
             continue
         bend = (ahead[2][j] - slope) / step  # (27)
-        fell = value - ahead[1] >= -SHARE * slope * step
+        fell = value > ahead[1] and value - ahead[1] >= -SHARE * slope * step  # which may underflow
         rounded = abs(value - ahead[1]) <= floor and abs(ahead[2][j]) < abs(slope)
         if fell or rounded:
             # Where the slope bends downwards, the minimum is farther away: next time, four times as far.

@@ -260,6 +260,20 @@ def test_slopes_whose_squares_overflow_are_followed_all_the_same(selection):
     assert solution.converged
 
 
+@pytest.mark.parametrize("solver", [LineSearchNewton(), CoordinateDescent(), CoordinateDescent(selection="greedy")])
+def test_a_step_so_short_that_its_promise_underflows_is_no_fall(solver):
+    """From zero a step can be halved a thousand times."""
+    wrong = Problem(lambda x: float(x @ x), lambda x: np.ones(2), lambda x: np.eye(2), [], 0.0)
+    assert solver.minimise(wrong, np.zeros(2)).reason == "no decrease found"
+
+
+def test_a_gradient_whose_square_overflows_is_neither_a_warning_nor_small():
+    steep = Problem(lambda x: float(1e160 * x @ x), lambda x: 2e160 * x, lambda x: 2e160 * np.eye(2), [], 0.0)
+    for solver in (Newton(), LineSearchNewton(), NewtonCG()):
+        solution = solver.minimise(steep, np.ones(2))
+        assert solution.converged is (solution.value == 0.0)
+
+
 # ----------------------------------------------------------------------------------------------- endings
 
 MINIMISERS = [Newton, LineSearchNewton, NewtonCG, LBFGS, CoordinateDescent]
