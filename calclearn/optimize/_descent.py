@@ -98,8 +98,8 @@ def descend(
     clip_norm, clip_value : float, optional
         Gradients are shortened to this Euclidean norm, and their components cut at this size.
     weight_decay : float, default=0.0
-        Before each step the parameters shrink by this times the learning rate.  What stops the descent is
-        still the gradient of the objective alone.
+        Before each step the parameters shrink by this times the learning rate, with the rule's `decay` if it
+        has one.  What stops the descent is still the gradient of the objective alone.
     averaging : Polyak, EMA, "polyak" or "ema", optional
         Keep a mean of the iterates, and answer with it where it is better than the last one.
     progress : callable, optional
@@ -197,12 +197,13 @@ def descend_in_batches(
     TypeError
         If `objective` lacks a method, or `rng` is no source of permutations.
     ValueError
-        If `x0` is no finite vector, or `n_rows` or `batch_size` is no positive integer.
+        If `x0` is no finite vector, or `n_rows`, `batch_size` or `max_epochs` is no such integer.
     """
     require(objective, ["value_gradient"], "descend_in_batches")
     require(objective, ["gradient_of_batch"], "descend_in_batches")
-    if not isinstance(n_rows, numbers.Integral) or n_rows < 1:
-        raise ValueError(f"n_rows must be an integer of at least 1, got {n_rows!r}")
+    for name, number, least in (("n_rows", n_rows, 1), ("max_epochs", max_epochs, 0)):
+        if not isinstance(number, numbers.Integral) or number < least:
+            raise ValueError(f"{name} must be an integer of at least {least}, got {number!r}")
     if shuffle and not callable(getattr(rng, "permutation", None)):
         raise TypeError(f"rng must be a numpy.random.Generator or RandomState, got {rng!r}")
     batch_size = checked_batch_size(batch_size, n_rows)

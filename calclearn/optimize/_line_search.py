@@ -137,5 +137,5 @@ def _backtrack(objective, watch, model, line):
             return point, None
         # The parabola through both values and the slope has its minimum at this fraction of the step.
         bend = along * line.slope - actual
-        fraction = 0.5 * along * line.slope / bend if bend > 0.0 else LONGEST  # as from a saddle, without slope
+        fraction = 0.5 * along * line.slope / bend if bend > 0.0 else LONGEST  # from a saddle
         along *= float(np.clip(fraction, SHORTEST, LONGEST))

@@ -260,7 +260,9 @@ def test_slopes_whose_squares_overflow_are_followed_all_the_same(selection):
     assert solution.converged
 
 
-@pytest.mark.parametrize("solver", [LineSearchNewton(), CoordinateDescent(), CoordinateDescent(selection="greedy")])
+@pytest.mark.parametrize(
+    "solver", [LineSearchNewton(), CoordinateDescent(), CoordinateDescent(selection="greedy")], ids=repr
+)
 def test_a_step_so_short_that_its_promise_underflows_is_no_fall(solver):
     """From zero a step can be halved a thousand times."""
     wrong = Problem(lambda x: float(x @ x), lambda x: np.ones(2), lambda x: np.eye(2), [], 0.0)

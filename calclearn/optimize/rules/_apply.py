@@ -129,8 +129,8 @@ def apply(rule, step, parameters, gradient, state, *, n_threads=None):
     Raises
     ------
     ValueError
-        If the shapes or dtypes differ, or an array to overwrite is read-only or not C-contiguous; if `step` is
-        less than 1.
+        If `step` is less than 1, the shapes or dtypes differ, or an array to overwrite is read-only or not
+        C-contiguous.
     TypeError
         If the parameters are no floats.
     FormulaError

@@ -12,7 +12,7 @@ from ..._runtime.registry import Registry
 
 
 class UpdateRule(Formula):
-    """How one parameter changes from one step to the next.
+    r"""How one parameter changes from one step to the next.
 
     Attributes
     ----------
@@ -20,6 +20,11 @@ class UpdateRule(Formula):
         The name under which the rule is registered.
     state : tuple of str
         What the rule remembers of each parameter, in the order of `update`'s last arguments.
+
+    Notes
+    -----
+    Of the fields, `learning_rate` must be there, and `decay`, where there is one, is the d of a rate that
+    falls as :math:`\eta / (1 + d(t - 1))`: schedules and weight decay go by them.
     """
 
     name: ClassVar[str] = ""
@@ -124,8 +129,8 @@ def update_rule(name: str):
     Raises
     ------
     FormulaError
-        If the class has no ``update`` or no ``learning_rate``, `state` is no tuple of names, or ``update`` and
-        ``prepare`` do not take what they are given.
+        If the class has no ``update`` or no ``learning_rate``, `state` is no tuple of names, or ``update`` or
+        ``prepare`` does not take what it is given.
 
     Examples
     --------
@@ -172,7 +177,7 @@ def _check_arguments(name, cls) -> None:
 
 
 def check_answer(rule) -> None:
-    """Raise a FormulaError unless ``update`` answers the parameter and its state: for when it did not compile."""
+    """Raise a FormulaError unless ``update`` answers the parameter and its state: why it did not compile."""
     answer = rule.update(rule.prepare(1.0), 1.0, 1.0, *[0.0] * len(rule.state))
     entries = answer if isinstance(answer, tuple) else (answer,)
     if len(entries) != 1 + len(rule.state) or not all(isinstance(entry, numbers.Real) for entry in entries):

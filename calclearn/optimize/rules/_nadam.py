@@ -72,7 +72,7 @@ class NAdam:
 
     def prepare(self, step):
         product, i = 1.0, 1.0
-        while i <= step and product > FORGOTTEN:  # some fifty factors, however many steps
+        while i <= step and product > FORGOTTEN:  # some fifty factors by default, however many steps
             product, i = product * self.momentum(i), i + 1.0
         now, ahead = self.momentum(step), self.momentum(step + 1.0)
         rate = falling(self.learning_rate, self.decay, step)
