@@ -131,9 +131,12 @@ def test_on_a_plateau_the_rate_falls_after_its_patience_and_not_below_its_least(
     assert (clock.n_falls, clock.at_least) == (2, True)
 
 
-def test_a_warm_up_passes_the_loss_on():
-    schedule = Warmup(Adaptive(ratio=0.5, patience=3), share=0.1)
-    assert told(schedule, [1.0] * 9, total=10)[3:] == [0.5] * 3 + [0.25] * 3
+def test_a_warm_up_passes_the_loss_on_when_it_is_over():
+    """While the rate is low the loss hardly falls, which is no plateau."""
+    for length in (1, 5):
+        schedule = Warmup(Adaptive(ratio=0.5, patience=3), share=length / 20)
+        factors = told(schedule, [1.0] * (length + 8), total=20)
+        assert factors[length:] == [1.0] * 3 + [0.5] * 3 + [0.25] * 2
 
 
 def test_a_plateau_of_a_descent_is_noticed():

@@ -50,6 +50,7 @@ class _WarmingClock(Clock):
         super().__init__(schedule, total)
         elapsed(schedule, 0.0, total)  # says so where the total is missing
         self.length = schedule.share * total
+        self.n_told = 0
         self.after = schedule.after.start(total - self.length)
 
     def factor(self, time):
@@ -59,4 +60,6 @@ class _WarmingClock(Clock):
         return self.after.factor(time - self.length)
 
     def tell(self, loss):
-        self.after.tell(loss)
+        if self.n_told >= self.length:  # with a low rate the loss hardly falls: that is no plateau
+            self.after.tell(loss)
+        self.n_told += 1  # iterations done
