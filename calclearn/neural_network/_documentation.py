@@ -1,4 +1,4 @@
-"""The parts of the docstring that both estimators share."""
+"""The parts of the docstrings that estimators share."""
 
 PARAMETERS = """hidden_layer_sizes : array-like of int, default=(100,)
         Units of each hidden layer.
@@ -127,12 +127,79 @@ NOTES = """Backpropagation is derived in docs/derivations/backpropagation.md; th
     share of the machine.  With one thread for BLAS, the same fit has the same bits."""
 
 
+TABLE_PARAMETERS = """categorical_features : "from_dtype", None, or array-like of bool, int or str, default="from_dtype"
+        Which columns are categories: those whose dtype says so, none, or a mask, indices or names.
+    n_waves : int, default=16
+        Waves of each number; 0 leaves the numbers as they are.
+    number_size : int, default=3
+        Linear combinations of its waves that stand beside each number.
+    category_size : int, default=8
+        Numbers that stand for a category.
+    max_indicators : int, default=8
+        Categories of at most so many levels become indicators instead.
+    learning_rate_init : float, default=0.0025
+        The learning rate at the start, of Adam.
+    schedule : str or Schedule, default="cosine"
+        How it falls, over epochs.
+    batch_size : int, default=256
+        Rows to a step.
+    max_iter : int, default=256
+        Epochs.
+    dropout : float, default=0.15
+        Probability that a hidden unit is left out of a step.
+    weight_decay : float, default=0.1
+        Share of the weights, times the learning rate, that each step takes away.
+    clip_norm : float, default=None
+        Longer gradients, all layers together, are shortened to this norm.
+    validation_fraction : float, default=0.2
+        Share of the rows that is set apart; the weights kept are those of the epoch that scores best on it.
+    n_iter_no_change : int, default=np.inf
+        Epochs without a score as good as the best, after which training stops; by default all are run."""
+
+TABLE_FITTING = """random_state : int, RandomState instance or None, default=None
+        Draws the rows set apart, the initial weights, the order of the rows, and what dropout drops.
+    verbose : bool, default=False
+        Print the loss after each epoch."""
+
+TABLE_ATTRIBUTES = """coefs_, intercepts_ : list of ndarray
+        Weights and biases of each dense layer.
+    embeddings_ : list of ndarray
+        Frequencies, phases, weights and biases of the embedded numbers, then one table for each category that
+        is embedded.
+    categories_ : dict of int to ndarray
+        The levels of each categorical column.
+    loss_curve_, validation_scores_ : list of float
+        Training loss and score of each epoch.
+    best_validation_score_ : float
+        The highest of the scores.
+    gradient_norms_ : ndarray of shape (n_epochs, n_layers)
+        As in :class:`MLPClassifier` and :class:`MLPRegressor`.
+    optimality_ : Optimality
+        The objective over the rows that were trained on, and its gradient; nothing is claimed beyond.
+    n_iter_ : int
+        Epochs."""
+
+SEEN = """n_features_in_ : int
+        Number of features seen in `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, where all are strings."""
+
+TABLE_NOTES = """Numbers are centred by the median and divided by the distance of the quartiles; outliers are
+    drawn in smoothly to 3.  A missing number is taken for the median, with an indicator where some were
+    missing in `fit`; missing and unknown categories have no level."""
+
+TABLE_SOURCE = """Source: Holzmüller, Grinsztajn and Steinwart (2024), *Better by default: strong pre-tuned
+    MLPs and boosted trees on tabular data*; docs/guide/neural-networks.md says what differs."""
+
+
 def documented(cls):
     """Class decorator: put the shared parts in the docstring."""
     from ._activations import ACTIVATIONS
 
     names = ", ".join(f'"{name}"' for name in ACTIVATIONS)
     parts = {"parameters": PARAMETERS, "extras": EXTRAS, "attributes": ATTRIBUTES, "notes": NOTES}
+    parts |= {"table_parameters": TABLE_PARAMETERS, "table_fitting": TABLE_FITTING, "seen": SEEN}
+    parts |= {"table_attributes": TABLE_ATTRIBUTES, "table_notes": TABLE_NOTES, "table_source": TABLE_SOURCE}
     for name, text in parts.items():
         cls.__doc__ = cls.__doc__.replace(
             "{" + name + "}", text.replace("{activations}", names).replace("{{", "{").replace("}}", "}")

@@ -19,6 +19,7 @@ from ..losses import Loss, get_loss
 from ..optimize.schedules import Schedule
 from ._classifier import MLPClassifier
 from ._columns import count_columns, encode_columns, learn_columns
+from ._documentation import documented
 from ._estimator import MultilayerPerceptron
 from ._inputs import Inputs
 from ._regressor import MLPRegressor
@@ -114,6 +115,7 @@ class Tabular(MultilayerPerceptron):
         return tags
 
 
+@documented
 class TabularMLPClassifier(Tabular, MLPClassifier):
     """A network for classes of rows of a table, with defaults that need no tuning.
 
@@ -126,66 +128,17 @@ class TabularMLPClassifier(Tabular, MLPClassifier):
         Units of each hidden layer.
     activation : str or Activation, default="selu"
         Of the hidden units, as in :class:`MLPClassifier`.
-    categorical_features : "from_dtype", None, or array-like of bool, int or str, default="from_dtype"
-        Which columns are categories: those whose dtype says so, none, or a mask, indices or names.
-    n_waves : int, default=16
-        Waves of each number; 0 leaves the numbers as they are.
-    number_size : int, default=3
-        Linear combinations of its waves that stand beside each number.
-    category_size : int, default=8
-        Numbers that stand for a category.
-    max_indicators : int, default=8
-        Categories of at most so many levels become indicators instead.
-    learning_rate_init : float, default=0.0025
-        The learning rate at the start, of Adam.
-    schedule : str or Schedule, default="cosine"
-        How it falls, over epochs.
-    batch_size : int, default=256
-        Rows to a step.
-    max_iter : int, default=256
-        Epochs.
-    dropout : float, default=0.15
-        Probability that a hidden unit is left out of a step.
-    weight_decay : float, default=0.1
-        Share of the weights, times the learning rate, that each step takes away.
-    clip_norm : float, default=None
-        Longer gradients, all layers together, are shortened to this norm.
-    validation_fraction : float, default=0.2
-        Share of the rows that is set apart; the weights kept are those of the epoch that scores best on it.
-    n_iter_no_change : int, default=np.inf
-        Epochs without a score as good as the best, after which training stops; by default all are run.
+    {table_parameters}
     label_smoothing : float, default=0.1
         Share of the targets that is given to all classes alike.
-    random_state : int, RandomState instance or None, default=None
-        Draws the rows set apart, the initial weights, the order of the rows, and what dropout drops.
-    verbose : bool, default=False
-        Print the loss after each epoch.
+    {table_fitting}
 
     Attributes
     ----------
-    coefs_, intercepts_ : list of ndarray
-        Weights and biases of each dense layer.
-    embeddings_ : list of ndarray
-        Frequencies, phases, weights and biases of the embedded numbers, then one table for each category that
-        is embedded.
-    categories_ : dict of int to ndarray
-        The levels of each categorical column.
-    loss_curve_, validation_scores_ : list of float
-        Training loss and score of each epoch.
-    best_validation_score_ : float
-        The highest of the scores.
-    gradient_norms_ : ndarray of shape (n_epochs, n_layers)
-        As in :class:`MLPClassifier`.
-    optimality_ : Optimality
-        The objective over the rows that were trained on, and its gradient; nothing is claimed beyond.
-    n_iter_ : int
-        Epochs.
+    {table_attributes}
     classes_ : ndarray of shape (n_classes,)
         Class labels.
-    n_features_in_ : int
-        Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Their names, where all are strings.
+    {seen}
 
     See Also
     --------
@@ -193,12 +146,9 @@ class TabularMLPClassifier(Tabular, MLPClassifier):
 
     Notes
     -----
-    Numbers are centred by the median and divided by the distance of the quartiles; outliers are drawn in
-    smoothly to 3.  A missing number is taken for the median, with an indicator where some were missing in
-    `fit`; missing and unknown categories have no level.  Scores are accuracies.
+    {table_notes}  Scores are accuracies.
 
-    Source: Holzmüller, Grinsztajn and Steinwart (2024), *Better by default: strong pre-tuned MLPs and boosted
-    trees on tabular data*; docs/guide/neural-networks.md says what differs.
+    {table_source}
 
     Examples
     --------
@@ -267,6 +217,7 @@ class TabularMLPClassifier(Tabular, MLPClassifier):
         return y if least >= 2 and min(held, len(y) - held) >= len(self.classes_) else None
 
 
+@documented
 class TabularMLPRegressor(Tabular, MLPRegressor):
     """A network for numbers of rows of a table, with defaults that need no tuning.
 
@@ -281,62 +232,13 @@ class TabularMLPRegressor(Tabular, MLPRegressor):
         Units of each hidden layer.
     activation : str or Activation, default="mish"
         Of the hidden units, as in :class:`MLPRegressor`.
-    categorical_features : "from_dtype", None, or array-like of bool, int or str, default="from_dtype"
-        Which columns are categories: those whose dtype says so, none, or a mask, indices or names.
-    n_waves : int, default=16
-        Waves of each number; 0 leaves the numbers as they are.
-    number_size : int, default=3
-        Linear combinations of its waves that stand beside each number.
-    category_size : int, default=8
-        Numbers that stand for a category.
-    max_indicators : int, default=8
-        Categories of at most so many levels become indicators instead.
-    learning_rate_init : float, default=0.0025
-        The learning rate at the start, of Adam.
-    schedule : str or Schedule, default="cosine"
-        How it falls, over epochs.
-    batch_size : int, default=256
-        Rows to a step.
-    max_iter : int, default=256
-        Epochs.
-    dropout : float, default=0.15
-        Probability that a hidden unit is left out of a step.
-    weight_decay : float, default=0.1
-        Share of the weights, times the learning rate, that each step takes away.
-    clip_norm : float, default=None
-        Longer gradients, all layers together, are shortened to this norm.
-    validation_fraction : float, default=0.2
-        Share of the rows that is set apart; the weights kept are those of the epoch that scores best on it.
-    n_iter_no_change : int, default=np.inf
-        Epochs without a score as good as the best, after which training stops; by default all are run.
-    random_state : int, RandomState instance or None, default=None
-        Draws the rows set apart, the initial weights, the order of the rows, and what dropout drops.
-    verbose : bool, default=False
-        Print the loss after each epoch.
+    {table_parameters}
+    {table_fitting}
 
     Attributes
     ----------
-    coefs_, intercepts_ : list of ndarray
-        Weights and biases of each dense layer.
-    embeddings_ : list of ndarray
-        Frequencies, phases, weights and biases of the embedded numbers, then one table for each category that
-        is embedded.
-    categories_ : dict of int to ndarray
-        The levels of each categorical column.
-    loss_curve_, validation_scores_ : list of float
-        Training loss and score of each epoch.
-    best_validation_score_ : float
-        The highest of the scores.
-    gradient_norms_ : ndarray of shape (n_epochs, n_layers)
-        As in :class:`MLPRegressor`.
-    optimality_ : Optimality
-        The objective over the rows that were trained on, and its gradient; nothing is claimed beyond.
-    n_iter_ : int
-        Epochs.
-    n_features_in_ : int
-        Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Their names, where all are strings.
+    {table_attributes}
+    {seen}
 
     See Also
     --------
@@ -344,14 +246,11 @@ class TabularMLPRegressor(Tabular, MLPRegressor):
 
     Notes
     -----
-    Numbers are centred by the median and divided by the distance of the quartiles; outliers are drawn in
-    smoothly to 3.  A missing number is taken for the median, with an indicator where some were missing in
-    `fit`; missing and unknown categories have no level.  Where the loss's prediction is the raw number
+    {table_notes}  Where the loss's prediction is the raw number
     itself, targets are brought to mean 0 and deviation 1, in which `loss_curve_` is counted, and predictions
     stay within what was seen.  Scores are coefficients of determination.
 
-    Source: Holzmüller, Grinsztajn and Steinwart (2024), *Better by default: strong pre-tuned MLPs and boosted
-    trees on tabular data*; docs/guide/neural-networks.md says what differs.
+    {table_source}
 
     Examples
     --------
