@@ -127,8 +127,8 @@ NOTES = """Backpropagation is derived in docs/derivations/backpropagation.md; th
     share of the machine.  With one thread for BLAS, the same fit has the same bits."""
 
 
-TABLE_PARAMETERS = """categorical_features : "from_dtype", None, or array-like of bool, int or str, default="from_dtype"
-        Which columns are categories: those whose dtype says so, none, or a mask, indices or names.
+TABLE_PARAMETERS = """categorical_features : array-like of bool, int or str, "from_dtype" or None
+        By default "from_dtype".  Which columns are categories: those whose dtype says so, none, or a mask, indices or names.
     n_waves : int, default=16
         Waves of each number; 0 leaves the numbers as they are.
     number_size : int, default=3
