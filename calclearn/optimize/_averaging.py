@@ -68,7 +68,7 @@ def average_into(mean, x, weight):
     Parameters
     ----------
     mean : ndarray of float
-        Overwritten.
+        Overwritten; of integers, a TypeError.
     x : ndarray of the same shape
     weight : float
         ``averaging.weight(k)`` of the k-th iterate.
@@ -82,7 +82,7 @@ def average_into(mean, x, weight):
     >>> mean.tolist()
     [5.0]
     """
-    mean += mean.dtype.type(weight) * (x - mean)  # (24)
+    mean += float(weight) * (x - mean)  # (24)
 
 
 def get_averaging(averaging):

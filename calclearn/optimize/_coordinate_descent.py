@@ -91,26 +91,36 @@ class CoordinateDescent(Minimiser):
         reason = watch.see(*point)
         curvature = np.full(x.size, np.nan)  # not known yet
         while reason is None:
-            moved = False
-            for k in range(x.size):
-                j = k if self.selection == "cyclic" else _best(point[2], curvature)
-                ahead = _along(objective, watch, point, j, curvature)
-                moved, point = moved or ahead is not point, ahead
-            if not moved:
-                small = _promise(point[2], curvature) <= noise_of(objective) * np.abs(watch.curve).max()
-                reason = ROUNDING if small else NO_DECREASE
+            floor = noise_of(objective) * np.abs(watch.curve).max()
+            ahead = self._sweep(objective, watch, point, curvature, floor)
+            if ahead is point:
+                reason = ROUNDING if _promise(point[2], curvature) <= floor else NO_DECREASE
                 break
+            point = ahead
             reason = watch.see(*point)
         return watch.solution(reason)
 
+    def _sweep(self, objective, watch, point, curvature, floor):
+        """The point after as many steps as there are coordinates, or `point` itself if none leads down."""
+        stuck = np.zeros(curvature.size, bool)  # those wait for the next sweep, others may lead down
+        for k in range(curvature.size):
+            j = k if self.selection == "cyclic" else _best(point[2], curvature, stuck)
+            ahead = _along(objective, watch, point, j, curvature, floor)
+            stuck[j] |= ahead is point
+            point = ahead
+            if point[1] == -np.inf:  # the end; the gradient may be NaN
+                break
+        return point
 
-def _best(gradient, curvature):
+
+@np.errstate(over="ignore")
+def _best(gradient, curvature, stuck):
     """The coordinate along which the objective falls most; those never tried come first."""
     gain = np.where(np.isnan(curvature), np.inf, gradient**2 / curvature)
-    return int(np.argmax(np.where(gradient == 0.0, -1.0, gain)))
+    return int(np.argmax(np.where(stuck | (gradient == 0.0), -1.0, gain)))
 
 
-@np.errstate(divide="ignore", invalid="ignore")
+@np.errstate(divide="ignore", over="ignore", invalid="ignore")
 def _promise(gradient, curvature):
     """What a sweep would gain, where the coordinates do not depend on one another."""
     curvature = np.where(np.isnan(curvature), 0.0, curvature)  # not known: much
@@ -118,20 +128,21 @@ def _promise(gradient, curvature):
 
 
 @np.errstate(over="ignore", invalid="ignore")
-def _along(objective, watch, point, j, curvature):
+def _along(objective, watch, point, j, curvature, floor):
     """The point after a step along coordinate `j`, or `point` itself if no step leads down."""
     x, value, gradient = point
     slope = gradient[j]
     known = not np.isnan(curvature[j])
     step = -slope / curvature[j] if known else -slope / max(1.0, abs(slope))
     step = float(np.clip(step, -FARTHEST, FARTHEST))
-    floor = noise_of(objective) * np.abs(watch.curve).max()
+    before = np.inf
     while True:
         trial = x.copy()
         trial[j] += step
-        if trial[j] == x[j]:
-            return point
         step = trial[j] - x[j]
+        if not 0.0 < abs(step) < before:  # half of the last digit may be rounded up to all of it again
+            return point
+        before = abs(step)
         ahead = frozen(trial), *watch.evaluate(objective, trial)
         if ahead[1] == -np.inf:
             return ahead
@@ -139,7 +150,7 @@ def _along(objective, watch, point, j, curvature):
             step *= SHORTEST
             continue
         bend = (ahead[2][j] - slope) / step  # (27)
-        fell = value - ahead[1] >= -SHARE * slope * step
+        fell = value > ahead[1] and value - ahead[1] >= -SHARE * slope * step  # which may underflow
         rounded = abs(value - ahead[1]) <= floor and abs(ahead[2][j]) < abs(slope)
         if fell or rounded:
             # Where the slope bends downwards, the minimum is farther away: next time, four times as far.

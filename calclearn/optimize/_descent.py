@@ -20,7 +20,7 @@ def iterate(objective, x0, advance, stopping, progress=None, tell=None, mean=Non
     Parameters
     ----------
     objective : object
-        With ``value_gradient(x)``; asked once for each iterate.
+        With ``value_gradient(x)``; asked once for each iterate, if it is finite.
     x0 : array-like of shape (p,)
         Where to start.
     advance : callable
@@ -47,10 +47,13 @@ def iterate(objective, x0, advance, stopping, progress=None, tell=None, mean=Non
             tell(value)
         with np.errstate(all="ignore"):  # a step out of range is reported as divergence
             x = frozen(advance(x, gradient))
-        value, gradient = watch.evaluate(objective, x)
+        if np.isfinite(x).all():
+            value, gradient = watch.evaluate(objective, x)
+        else:  # an objective need not answer here, and could call its limit a minimum
+            value, gradient = np.nan, np.full_like(x, np.nan)
         reason = watch.see(x, value, gradient)
     if mean is not None and watch.n_iter and reason not in {*CONVERGED, UNBOUNDED}:
-        watch.offer(objective, frozen(mean), reason)
+        reason = watch.offer(objective, frozen(mean), reason)
     return watch.solution(reason)
 
 
@@ -95,8 +98,8 @@ def descend(
     clip_norm, clip_value : float, optional
         Gradients are shortened to this Euclidean norm, and their components cut at this size.
     weight_decay : float, default=0.0
-        Before each step the parameters shrink by this times the learning rate.  What stops the descent is
-        still the gradient of the objective alone.
+        Before each step the parameters shrink by this times the learning rate, with the rule's `decay` if it
+        has one.  What stops the descent is still the gradient of the objective alone.
     averaging : Polyak, EMA, "polyak" or "ema", optional
         Keep a mean of the iterates, and answer with it where it is better than the last one.
     progress : callable, optional
@@ -128,7 +131,8 @@ def descend(
     """
     require(objective, ["value_gradient"], "descend")
     stopping = Stopping(tol, max_iter, stall_tol, patience, step_tol)
-    step = Stepper(rule, np.shape(x0), max_iter, schedule, clip_norm, clip_value, weight_decay, averaging)
+    x0 = starting_point(x0)
+    step = Stepper(rule, x0.shape, max_iter, schedule, clip_norm, clip_value, weight_decay, averaging)
 
     def advance(x, gradient):
         x = x.copy()
@@ -191,15 +195,21 @@ def descend_in_batches(
     Raises
     ------
     TypeError
-        If `objective` lacks a method.
+        If `objective` lacks a method, or `rng` is no source of permutations.
     ValueError
-        If `x0` is no finite vector, or `batch_size` is no positive integer.
+        If `x0` is no finite vector, or `n_rows`, `batch_size` or `max_epochs` is no such integer.
     """
     require(objective, ["value_gradient"], "descend_in_batches")
     require(objective, ["gradient_of_batch"], "descend_in_batches")
+    for name, number, least in (("n_rows", n_rows, 1), ("max_epochs", max_epochs, 0)):
+        if not isinstance(number, numbers.Integral) or number < least:
+            raise ValueError(f"{name} must be an integer of at least {least}, got {number!r}")
+    if shuffle and not callable(getattr(rng, "permutation", None)):
+        raise TypeError(f"rng must be a numpy.random.Generator or RandomState, got {rng!r}")
     batch_size = checked_batch_size(batch_size, n_rows)
     stopping = Stopping(tol, max_epochs, stall_tol, patience, step_tol)
-    step = Stepper(rule, np.shape(x0), max_epochs, schedule, clip_norm, clip_value, weight_decay, averaging)
+    x0 = starting_point(x0)
+    step = Stepper(rule, x0.shape, max_epochs, schedule, clip_norm, clip_value, weight_decay, averaging)
     starts = range(0, n_rows, batch_size)
 
     def advance(x, gradient):

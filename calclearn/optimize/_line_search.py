@@ -133,8 +133,9 @@ def _backtrack(objective, watch, model, line):
             return point, None
         if along == 1.0 and gain <= local:
             return None, ROUNDING
-        if actual >= ACCEPT * gain:  # (17)
+        if actual > 0.0 and actual >= ACCEPT * gain:  # (17); the right side may underflow
             return point, None
         # The parabola through both values and the slope has its minimum at this fraction of the step.
-        fraction = 0.5 * along * line.slope / (along * line.slope - actual)
+        bend = along * line.slope - actual
+        fraction = 0.5 * along * line.slope / bend if bend > 0.0 else LONGEST  # from a saddle
         along *= float(np.clip(fraction, SHORTEST, LONGEST))

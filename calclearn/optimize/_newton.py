@@ -89,7 +89,8 @@ class SecondOrder(Minimiser):
         reason = watch.see(x, value, gradient)
         radius, model = np.inf, None
         while reason is None or (reason == GRADIENT and not convex):
-            model = self._model(objective, x, gradient, model)
+            with np.errstate(over="ignore", invalid="ignore"):
+                model = self._model(objective, x, gradient, model)
             if not model.finite:
                 reason = NOT_FINITE
                 break
@@ -415,7 +416,6 @@ class _Krylov:
     """The quadratic model with products only, minimised by conjugate gradients in a ball of t = Lᵀs."""
 
     hessian = None
-    finite = True  # a product that is not shows as a step that is not
 
     def __init__(self, x, gradient, product, before, scaling, noise):
         self.x = x
@@ -423,6 +423,7 @@ class _Krylov:
         self.gradient = scaling.solve(gradient)
         self.product = lambda t: scaling.solve(product(scaling.solve_transposed(t)))
         size = np.linalg.norm(self.gradient)
+        self.finite = bool(np.isfinite(size))  # a product that is not shows as a step that is not
         self.first = size if before is None else before.first
         ratio = size / self.first if self.first > 0.0 else 1.0
         rounding = noise / ratio if ratio > 0.0 else 1.0  # of this gradient: below it, no residual is real

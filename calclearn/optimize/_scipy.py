@@ -34,6 +34,7 @@ ends the minimisation.
 """
 
 import inspect
+import numbers
 from dataclasses import fields, replace
 
 import numpy as np
@@ -114,21 +115,30 @@ class Function:
     def value(self, x):
         """The function, as a float."""
         self.nfev += 1
-        value = np.asarray(self.fun(x.copy(), *self.args))  # a function may keep its x, or write to it
+        answer = self.fun(x.copy(), *self.args)  # a function may keep its x, or write to it
+        value = np.asarray(answer)
         if value.size != 1:
             raise ValueError(f"fun must return a number, got an array of shape {value.shape}")
-        return float(value.item())
+        try:
+            return float(value.item())
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"fun must return a number, got {answer!r}") from error
 
     def gradient(self, x):
-        """The gradient; by forward differences, where `jac` is not given."""
-        if self.jac is None:
-            return approx_fprime(x, self.value, STEP * np.maximum(1.0, np.abs(x)))
+        """What `jac` answers."""
         self.njev += 1
-        return np.array(self.jac(x.copy(), *self.args), dtype=np.float64).reshape(-1)
+        return _vector("jac", self.jac(x.copy(), *self.args), x.size)
 
     def value_gradient(self, x):
-        """Both."""
-        return self.value(x), self.gradient(x)
+        """The value, and the gradient; by forward differences, where `jac` is not given."""
+        value = self.value(x)
+        if self.jac is not None:
+            return value, self.gradient(x)
+
+        def nearby(z):
+            return value if np.array_equal(z, x) else self.value(z)
+
+        return value, approx_fprime(x, nearby, STEP * np.maximum(1.0, np.abs(x)))
 
     def hessian(self, x):
         """The Hessian, dense: as given, by products, or by differences of the gradient."""
@@ -138,15 +148,18 @@ class Function:
         if self.hessp is not None:
             H = np.column_stack([self.hessian_product(x)(unit) for unit in np.eye(x.size)])
         else:
-            H = approx_fprime(x, self.gradient, STEP * np.maximum(1.0, np.abs(x)))
+            H = approx_fprime(x, self.gradient, STEP * np.maximum(1.0, np.abs(x))).reshape(x.size, x.size)
         return 0.5 * (H + H.T)
 
     def hessian_product(self, x):
         """A function of a vector: the Hessian times it."""
         if self.hessp is not None:
-            return lambda v: self._counted(self.hessp(x.copy(), v, *self.args))
+            return lambda v: self._product(x, v)
         if self.hess is not None:
-            H = self._counted(self.hess(x.copy(), *self.args), None)
+            self.nhev += 1
+            H = _matrix(self.hess(x.copy(), *self.args))
+            if H.shape != (x.size, x.size):
+                raise ValueError(f"hess must return shape {(x.size, x.size)}, got {H.shape}")
             return lambda v: np.asarray(H @ v).reshape(-1)
         gradient = self.gradient(x)
 
@@ -159,17 +172,33 @@ class Function:
 
         return difference
 
-    def _counted(self, answer, dtype=np.float64):
+    def _product(self, x, v):
         self.nhev += 1
-        return answer if dtype is None else np.asarray(answer, dtype)
+        return _vector("hessp", self.hessp(x.copy(), v, *self.args), x.size)
+
+
+def _vector(name, answer, size):
+    """The answer of a function as a vector, whatever its shape."""
+    try:
+        vector = np.array(answer, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{name} must return an array of numbers, got {answer!r}") from error
+    if answer is None or vector.size != size:
+        raise ValueError(f"{name} must return {size} numbers, got {answer!r}")
+    return vector.reshape(-1)
+
+
+def _matrix(H):
+    """A matrix, a sparse one or a linear operator; of one parameter, a number will do."""
+    return np.atleast_2d(H) if isinstance(H, (np.ndarray, list, tuple, numbers.Number)) else H
 
 
 def _dense(H, size):
-    """A matrix, a sparse one or a linear operator as an array."""
+    """The same as an array."""
+    H = _matrix(H)
     if hasattr(H, "toarray"):
         return H.toarray()
-    dense = isinstance(H, (np.ndarray, list, tuple))
-    return np.asarray(H if dense else H @ np.eye(size), dtype=np.float64)
+    return np.asarray(H if isinstance(H, np.ndarray) else H @ np.eye(size), dtype=np.float64)
 
 
 class _Track:

@@ -5,7 +5,7 @@ import numbers
 import numpy as np
 
 from ._averaging import average_into, get_averaging
-from ._clipping import clip_by_norm, clip_by_value
+from ._clipping import check_limit, clip_by_norm, clip_by_value
 from ._weight_decay import decay_weights
 from .rules import apply, get_rule
 from .rules._contract import falling
@@ -45,8 +45,8 @@ class Stepper:
     ):
         self.rule = get_rule(rule)
         self.clock = None if schedule is None else get_schedule(schedule).start(total)
-        self.clip_norm = _positive("clip_norm", clip_norm)
-        self.clip_value = _positive("clip_value", clip_value)
+        self.clip_norm = _limit("clip_norm", clip_norm)
+        self.clip_value = _limit("clip_value", clip_value)
         if not (isinstance(weight_decay, numbers.Real) and 0 <= weight_decay < np.inf):
             raise ValueError(f"weight_decay must be a number of at least 0, got {weight_decay!r}")
         self.weight_decay = weight_decay
@@ -60,6 +60,10 @@ class Stepper:
         rule = self.rule
         if self.clock is not None:
             factor = self.clock.factor(self.n_steps if time is None else time)
+            if not (isinstance(factor, numbers.Real) and 0 <= factor < np.inf):
+                raise ValueError(
+                    f"{self.clock.schedule!r}: factor must be a number of at least 0, got {factor!r}"
+                )
             rule = rule.with_rate(rule.learning_rate * factor)
         self.n_steps += 1
         if self.clip_norm is not None:
@@ -79,7 +83,5 @@ class Stepper:
             self.clock.tell(loss)
 
 
-def _positive(name, number):
-    if number is not None and not (isinstance(number, numbers.Real) and number > 0):
-        raise ValueError(f"{name} must be a positive number or None, got {number!r}")
-    return number
+def _limit(name, number):
+    return None if number is None else check_limit(name, number)

@@ -120,7 +120,12 @@ def starting_point(x0):
 
     Read-only, so that an objective may recognise an iterate by identity and keep what it computed there.
     """
-    x = np.array(x0, dtype=np.float64)
+    try:
+        given = np.asarray(x0)
+        casting = "unsafe" if given.dtype == object else "same_kind"  # no text, no imaginary part lost
+        x = given.astype(np.float64, order="C", casting=casting)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"x0 must be a vector of finite numbers, got {x0!r}") from error
     if x.ndim != 1 or not np.isfinite(x).all():
         raise ValueError(f"x0 must be a vector of finite numbers, got {x0!r}")
     return frozen(x)
@@ -171,6 +176,8 @@ class Stopping:
 
     def watch(self, progress=None, objective=None):
         """Return the `Watch` of one minimisation; an objective may have `units` for its gradient."""
+        if progress is not None and not callable(progress):
+            raise TypeError(f"progress must be callable or None, got {progress!r}")
         return Watch(self, progress, getattr(objective, "units", 1.0))
 
 
@@ -251,7 +258,7 @@ class Watch:
 
     def _health(self, value, usable):
         scale = max(1.0, abs(self.curve[0]))
-        if value < -FALL * scale:
+        if value < -FALL * scale or (value == -np.inf and self.n_iter):
             return UNBOUNDED
         if not usable:
             return DIVERGED if self.n_iter else NOT_FINITE
@@ -259,7 +266,7 @@ class Watch:
 
     def _goal(self, value, gradient, step):
         stopping = self.stopping
-        if gradient is not None and max_norm(self._in_units(gradient)) <= stopping.tol:
+        if gradient is not None and self._within_tol(gradient):
             return GRADIENT
         if step is not None and step < stopping.step_tol:
             return STEP
@@ -271,15 +278,20 @@ class Watch:
                 return STALLED
         return ITERATIONS if self.n_iter >= stopping.max_iter else None
 
-    def _in_units(self, gradient):
-        return self.units(gradient) if callable(self.units) else gradient * self.units
+    def _within_tol(self, gradient):
+        in_units = self.units(gradient) if callable(self.units) else gradient * self.units
+        return max_norm(in_units) <= self.stopping.tol
 
     def offer(self, objective, x, reason):
-        """Let `x` be the solution that belongs to `reason`, if the objective is lower there."""
+        """Let `x` be the solution, if the objective is lower there; answer the reason that holds now."""
+        if not np.isfinite(x).all():
+            return reason
         value, gradient = self.evaluate(objective, x)
         rival = self.best if reason == DIVERGED else self.last
-        if value < rival[1] and np.isfinite(gradient).all():
-            self.last = self.best = (x, value, gradient)
+        if not (value < rival[1] and np.isfinite(gradient).all()):
+            return reason
+        self.last = self.best = (x, value, gradient)
+        return GRADIENT if reason != CALLBACK and self._within_tol(gradient) else reason
 
     def solution(self, reason, hessian=None):
         """Return the `Solution`: the last iterate, or the best one where the minimisation diverged."""

@@ -7,7 +7,7 @@ def decay_weights(x, rate, weight_decay):
     Parameters
     ----------
     x : ndarray of float
-        Overwritten.
+        Overwritten; of integers, a TypeError.
     rate : float
         :math:`\eta`, the learning rate of this step.
     weight_decay : float
@@ -26,4 +26,4 @@ def decay_weights(x, rate, weight_decay):
     >>> x.tolist()
     [1.9, -3.8]
     """
-    x *= x.dtype.type(1.0 - rate * weight_decay)  # (23)
+    x *= float(1.0 - rate * weight_decay)  # (23)

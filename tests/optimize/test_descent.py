@@ -133,6 +133,20 @@ def test_an_objective_that_overflows_is_divergence_and_never_nan():
     assert np.isfinite(solution.gradient).all()
 
 
+@pytest.mark.parametrize("averaging", [None, "polyak"])
+def test_where_the_parameters_overflow_the_objective_is_not_asked_and_that_is_no_minimum(averaging):
+    """The arctangent is flat at infinity: its gradient would be within any tolerance."""
+
+    class Arctangent:
+        def value_gradient(self, x):
+            if not np.isfinite(x).all():
+                raise ValueError("array must not contain infs or NaNs")
+            return float(np.arctan(x).sum()), 100.0 / (1.0 + x * x)
+
+    solution = descend(Arctangent(), [0.0], GradientDescent(1e307), averaging=averaging)
+    assert (solution.reason, solution.x[0]) == ("diverged", 0.0)
+
+
 def test_an_objective_that_stalls_ends_the_descent(quadratic):
     solution = descend(quadratic, np.zeros(5), GradientDescent(0.1), tol=0.0, stall_tol=1e-8, patience=3)
     assert solution.reason == "objective stalled"
@@ -235,10 +249,20 @@ def test_noisy_gradients_need_a_falling_rate(rng):
         ({"rule": Adam}, TypeError, r"write Adam\(\)"),
         ({"x0": [np.inf, 0, 0]}, ValueError, "x0 must be a vector of finite numbers"),
         ({"objective": Quadratic([1.0], [0.0])}, TypeError, "Quadratic lacks gradient_of_batch"),
-        ({"max_epochs": -1}, ValueError, "max_iter must be an integer of at least 0, got -1"),
+        ({"max_epochs": -1}, ValueError, "max_epochs must be an integer of at least 0, got -1"),
+        ({"n_rows": 0}, ValueError, "n_rows must be an integer of at least 1, got 0"),
+        ({"n_rows": 2.5}, ValueError, r"n_rows must be an integer of at least 1, got 2\.5"),
+        ({"rng": 0}, TypeError, "rng must be a numpy.random.Generator or RandomState, got 0"),
+        ({"progress": 3}, TypeError, "progress must be callable or None, got 3"),
     ],
 )
 def test_what_is_wrong_is_named(rows, rng, change, error, message):
     arguments = {"objective": rows, "x0": np.zeros(3), "rule": "adam", "n_rows": 40, "rng": rng} | change
     with pytest.raises(error, match=message):
         descend_in_batches(**arguments)
+
+
+@pytest.mark.parametrize("x0", [3.0, [[1.0]], "a", ["a"], [1j], None, [np.nan], [np.inf], [[1.0], [1.0, 2]]])
+def test_a_start_that_is_no_vector_of_finite_numbers_is_named(quadratic, x0):
+    with pytest.raises(ValueError, match="x0 must be a vector of finite numbers, got "):
+        descend(quadratic, x0, "adam")

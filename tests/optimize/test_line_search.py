@@ -63,3 +63,18 @@ def test_every_accepted_step_keeps_a_little_of_its_promise():
         slope = -problem.gradient(before[1]) @ (x - before[1])
         assert before[0] - value >= 1e-4 * slope - 1e-15
         before = (value, x)
+
+
+def test_from_a_hilltop_to_the_next_of_the_same_height_is_too_far():
+    """No slope and no fall: the parabola through them is flat, and has no minimum."""
+    w = 2 * np.pi
+    hills = Problem(
+        lambda x: float(np.cos(w * x[0])),
+        lambda x: -w * np.sin(w * x),
+        lambda x: np.array([[-w * w * np.cos(w * x[0])]]),
+        np.zeros(1),
+        -1.0,
+    )
+    solution = LineSearchNewton().minimise(hills, hills.start)
+    assert solution.reason == "gradient within tol"
+    assert_allclose(np.abs(solution.x), 0.5)

@@ -221,6 +221,61 @@ def test_coordinate_descent_says_how_it_fails():
         CoordinateDescent(selection="random")
 
 
+@pytest.mark.parametrize("selection", ["cyclic", "greedy"])
+def test_a_coordinate_at_a_kink_does_not_keep_the_others_from_their_minimum(selection):
+    def slope(x):
+        return np.array([10.0 if x[0] >= 1.0 else -10.0, 2 * x[1], 2 * x[2]])
+
+    kinked = Problem(lambda x: float(10 * abs(x[0] - 1) + x[1] ** 2 + x[2] ** 2), slope, None, [], 0.0)
+    solution = CoordinateDescent(selection=selection).minimise(kinked, [1.0, 1.0, 3.0])
+    assert solution.reason == "no decrease found"
+    assert_allclose(solution.x, [1.0, 0.0, 0.0], atol=1e-6)
+
+
+@pytest.mark.parametrize("selection", ["cyclic", "greedy"])
+def test_where_the_objective_has_fallen_without_end_no_slope_is_asked(selection):
+    """There the slope is NaN, and a step along it would never become short."""
+
+    def slope(x):
+        s = x.sum()
+        return np.full(2, -np.exp(s) * (2 + np.cos(s)) + np.exp(s) * np.sin(s))
+
+    falls = Problem(lambda x: float(-np.exp(x.sum()) * (2 + np.cos(x.sum()))), slope, None, [], -np.inf)
+    solution = CoordinateDescent(selection=selection).minimise(falls, [300.0, 405.0])
+    assert (solution.reason, solution.value) == ("unbounded below", -np.inf)
+
+
+@pytest.mark.parametrize("selection", ["cyclic", "greedy"])
+@pytest.mark.parametrize("start", [1.0, 1.0 + 2.0**-52, 1.0 - 2.0**-53, -1.0 - 2.0**-52])
+def test_a_step_that_cannot_become_shorter_is_the_last(selection, start):
+    """Half of a number's last digit, added to it, may be rounded to a whole one."""
+    wrong = Problem(lambda x: float(x[0]), lambda x: -np.ones(1), None, [], 0.0)
+    assert CoordinateDescent(selection=selection).minimise(wrong, [start]).reason == "no decrease found"
+
+
+@pytest.mark.parametrize("selection", ["cyclic", "greedy"])
+def test_slopes_whose_squares_overflow_are_followed_all_the_same(selection):
+    steep = Problem(lambda x: float(1e160 * x @ x), lambda x: 2e160 * x, None, [], 0.0)
+    solution = CoordinateDescent(tol=1e150, selection=selection).minimise(steep, [1.0, 2.0])
+    assert solution.converged
+
+
+@pytest.mark.parametrize(
+    "solver", [LineSearchNewton(), CoordinateDescent(), CoordinateDescent(selection="greedy")], ids=repr
+)
+def test_a_step_so_short_that_its_promise_underflows_is_no_fall(solver):
+    """From zero a step can be halved a thousand times."""
+    wrong = Problem(lambda x: float(x @ x), lambda x: np.ones(2), lambda x: np.eye(2), [], 0.0)
+    assert solver.minimise(wrong, np.zeros(2)).reason == "no decrease found"
+
+
+def test_a_gradient_whose_square_overflows_is_neither_a_warning_nor_small():
+    steep = Problem(lambda x: float(1e160 * x @ x), lambda x: 2e160 * x, lambda x: 2e160 * np.eye(2), [], 0.0)
+    for solver in (Newton(), LineSearchNewton(), NewtonCG()):
+        solution = solver.minimise(steep, np.ones(2))
+        assert solution.converged is (solution.value == 0.0)
+
+
 # ----------------------------------------------------------------------------------------------- endings
 
 MINIMISERS = [Newton, LineSearchNewton, NewtonCG, LBFGS, CoordinateDescent]

@@ -41,6 +41,22 @@ def test_a_short_gradient_is_left_alone_and_so_is_one_that_is_not_finite():
     assert_array_equal(clip_by_value(np.array([-3.0, 0.5, 2.0]), 1.0), [-1.0, 0.5, 1.0])
 
 
+@pytest.mark.parametrize("clip", [clip_by_norm, clip_by_value])
+def test_clipping_keeps_float32_and_refuses_what_is_no_limit(clip):
+    clipped = clip(np.array([3.0, 4.0], np.float32), np.float64(2.5))
+    assert clipped.dtype == np.float32
+    for limit in (0, -1.0, np.nan, "1", None):
+        with pytest.raises(ValueError, match="limit must be a positive number, got "):
+            clip(np.array([3.0, 4.0]), limit)
+
+
+def test_what_is_done_in_place_is_not_rounded_to_integers():
+    with pytest.raises(TypeError, match="int64"):
+        decay_weights(np.array([2, -4]), 0.5, 0.1)
+    with pytest.raises(TypeError, match="int64"):
+        average_into(np.zeros(2, int), np.ones(2), 0.5)
+
+
 def test_a_clipped_descent_takes_short_steps_where_a_plain_one_diverges():
     class Steep:
         def value_gradient(self, x):
@@ -136,11 +152,20 @@ def test_an_average_is_not_taken_where_it_is_worse_or_the_iterates_have_converge
         assert averaged.reason == plain.reason
 
 
+def test_an_average_that_is_within_tol_has_converged_though_the_iterates_have_not():
+    bowl, swinging = Quadratic([1.0], [0.0]), GradientDescent(2.0)  # between 1 and -1
+    assert descend(bowl, [1.0], swinging, max_iter=4).reason == "iteration limit"
+    solution = descend(bowl, [1.0], swinging, max_iter=4, averaging="polyak")
+    assert (solution.reason, solution.converged, solution.x[0]) == ("gradient within tol", True, 0.0)
+    stopped = descend(bowl, [1.0], swinging, averaging="polyak", progress=lambda i, value, x: i == 4)
+    assert (stopped.reason, stopped.x[0]) == ("stopped by the callback", 0.0)
+
+
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"clip_norm": 0}, ValueError, "clip_norm must be a positive number or None, got 0"),
-        ({"clip_value": "1"}, ValueError, "clip_value must be a positive number or None, got '1'"),
+        ({"clip_norm": 0}, ValueError, "clip_norm must be a positive number, got 0"),
+        ({"clip_value": "1"}, ValueError, "clip_value must be a positive number, got '1'"),
         ({"weight_decay": -1}, ValueError, "weight_decay must be a number of at least 0, got -1"),
         ({"averaging": "mean"}, ValueError, "averaging must be None, 'polyak', 'ema', .* got 'mean'"),
         ({"averaging": EMA}, ValueError, "averaging must be None"),

@@ -184,6 +184,19 @@ def test_float32_parameters_stay_float32_and_arrays_of_any_shape_are_updated_in_
 
 
 @each_rule
+def test_interpreted_too_float32_stays_float32(rule, steps, gradients):
+    x, gradient = np.ones(13, np.float32), gradients[0].astype(np.float32)
+    result = rule.update(rule.prepare(1), x, gradient, *rule.start(x))
+    assert {array.dtype for array in (result if rule.state else (result,))} == {np.dtype(np.float32)}
+
+
+def test_a_single_number_is_an_array_of_no_dimensions():
+    x = np.array(2.0)
+    apply(GradientDescent(0.5), 1, x, 3.0, ())
+    assert x == 0.5
+
+
+@each_rule
 def test_what_a_step_shares_is_computed_in_float64_also_for_float32(rule, steps, gradients):
     """1 - beta_2 to the power of t would have lost four digits in the first steps."""
     x, exact = np.zeros(13, np.float32), np.zeros(13)
@@ -369,6 +382,16 @@ def test_rules_are_values():
             FormulaError,
             "state must be a tuple of names, got 'velocity'",
         ),
+        (
+            lambda: update_rule("few")(type("Few", (Momentum,), {"update": lambda self, step, x, g: x})),
+            FormulaError,
+            r"the rule 'few': update must take \(self, step, parameter, gradient, velocity\), not \(self, st",
+        ),
+        (
+            lambda: update_rule("now")(type("Now", (Momentum,), {"prepare": lambda self: 1.0})),
+            FormulaError,
+            r"the rule 'now': prepare must take \(self, step\), not \(self\)",
+        ),
         (lambda: UpdateRule().update(1, 0.0, 0.0), NotImplementedError, "must define update"),
     ],
 )
@@ -391,3 +414,35 @@ def test_what_is_wrong_with_a_rule_is_named(make, error, message):
 def test_what_is_wrong_with_the_arrays_is_named(x, gradient, n_state, error, message):
     with pytest.raises(error, match=message):
         apply(Momentum(), 1, x, gradient, (np.zeros(3),) * n_state)
+
+
+@pytest.mark.parametrize("step", [0, -1, np.nan])
+def test_steps_count_from_one(step):
+    with pytest.raises(ValueError, match=f"step must be at least 1, got {step}"):
+        apply(GradientDescent(), step, np.zeros(3), np.ones(3), ())
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (lambda x, v: x, r"0\.5"),
+        (lambda x, v: (x, v, v), r"\(0\.5, 0\.0, 0\.0\)"),
+        (lambda x, v: [x, v], r"\[0\.5, 0\.0\]"),
+        (lambda x, v: None, "None"),
+    ],
+)
+def test_a_rule_that_answers_what_it_should_not_is_told_in_one_sentence(answer, said):
+    @update_rule("wrong")
+    class Wrong:
+        """Compiled, it would be answered with pages, or a surplus would be dropped."""
+
+        learning_rate: float = 0.5
+        state: ClassVar = ("velocity",)
+
+        def update(self, step, parameter, gradient, velocity):
+            return answer(parameter - self.learning_rate * gradient, velocity)
+
+    del REGISTRY["wrong"]
+    x = np.ones(3)
+    with pytest.raises(FormulaError, match=f"Wrong.update must return parameter, velocity; .* {said}"):
+        apply(Wrong(), 1, x, x, Wrong().start(x))

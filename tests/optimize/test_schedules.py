@@ -131,9 +131,12 @@ def test_on_a_plateau_the_rate_falls_after_its_patience_and_not_below_its_least(
     assert (clock.n_falls, clock.at_least) == (2, True)
 
 
-def test_a_warm_up_passes_the_loss_on():
-    schedule = Warmup(Adaptive(ratio=0.5, patience=3), share=0.1)
-    assert told(schedule, [1.0] * 9, total=10)[3:] == [0.5] * 3 + [0.25] * 3
+def test_a_warm_up_passes_the_loss_on_when_it_is_over():
+    """While the rate is low the loss hardly falls, which is no plateau."""
+    for length in (1, 5):
+        schedule = Warmup(Adaptive(ratio=0.5, patience=3), share=length / 20)
+        factors = told(schedule, [1.0] * (length + 8), total=20)
+        assert factors[length:] == [1.0] * 3 + [0.5] * 3 + [0.25] * 2
 
 
 def test_a_plateau_of_a_descent_is_noticed():
@@ -178,6 +181,7 @@ def test_time_goes_on_inside_an_epoch():
         (lambda: OneCycle(rise=np.nan), ValueError, "OneCycle: rise must be a number .* got nan"),
         (lambda: Warmup(share=0), ValueError, "Warmup: share must be a number above"),
         (lambda: Warmup("later"), ValueError, "schedule is 'later'; the known ones are"),
+        (lambda: Adaptive(ratio=1), ValueError, r"Adaptive: ratio must .* below 1\.0, got 1"),
         (lambda: Adaptive(patience=0), ValueError, "Adaptive: patience must be an integer of at least 1"),
         (lambda: Cosine().factor(1), ValueError, "Cosine needs to know how many iterations there will be"),
         (lambda: Warmup().start(), ValueError, "Warmup needs to know how many iterations"),
@@ -190,3 +194,25 @@ def test_time_goes_on_inside_an_epoch():
 def test_what_is_wrong_is_named(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+@pytest.mark.parametrize("factor", [-1.0, np.nan, np.inf, None, "1", np.ones(2)])
+def test_a_schedule_that_answers_no_factor_is_named(factor):
+    class Odd(Schedule):
+        def factor(self, time, total=None):
+            return factor
+
+        def __repr__(self):
+            return "Odd()"
+
+    with pytest.raises(ValueError, match=r"Odd\(\): factor must be a number of at least 0, got "):
+        descend(Recorder(), [1.0], "adam", schedule=Odd())
+
+
+def test_a_constant_of_integers_is_a_factor():
+    class Whole(Schedule):
+        def factor(self, time, total=None):
+            return np.int64(1)
+
+    plain = descend(Recorder(), [1.0], "adam", max_iter=5)
+    assert descend(Recorder(), [1.0], "adam", max_iter=5, schedule=Whole()).x == plain.x

@@ -178,6 +178,20 @@ def test_a_function_may_answer_an_array_of_one_and_write_to_its_x():
     assert_allclose(result.x, 0.0, atol=1e-8)
 
 
+@pytest.mark.parametrize("method", [Newton(), LineSearchNewton(), NewtonCG(), LBFGS()])
+def test_answers_may_be_columns_and_numbers_where_there_is_one_parameter(method):
+    for hess in (1.0, np.float32(1), [1.0], [[1.0]]):
+        assert minimize(both, 3.0, jac=True, hess=lambda x, hess=hess: hess, method=method).success
+    assert minimize(both, 3.0, jac=True, method=method).success
+    columns = {"jac": lambda x: x[:, None], "hessp": lambda x, v: v[:, None].tolist()}
+    assert minimize(bowl, [3.0, 1.0], method=method, **columns).success
+
+
+def test_differences_cost_one_value_for_each_parameter_and_one():
+    result = minimize(bowl, [2.0, -3.0, 1.0], method=Momentum(0.1), options={"max_iter": 10})
+    assert result.nfev == 4 * 11
+
+
 def test_a_start_of_integers_is_no_array_of_integers():
     assert_allclose(minimize(both, [3, 4], jac=True, method=LBFGS()).x, [0.0, 0.0], atol=1e-6)
 
@@ -213,7 +227,14 @@ def test_divergence_is_no_success():
         ({"method": Newton(), "options": {"memory": 1}}, ValueError, "Newton has no option memory"),
         ({"callback": 3}, TypeError, "callback must be callable, got 3"),
         ({"fun": lambda x: x}, ValueError, r"fun must return a number, got an array of shape \(2,\)"),
-        ({"jac": lambda x: x[:1]}, ValueError, r"the gradient has shape \(1,\), x has \(2,\)"),
+        ({"fun": lambda x: None}, TypeError, "fun must return a number, got None"),
+        ({"fun": lambda x: 1j}, TypeError, "fun must return a number, got 1j"),
+        ({"jac": lambda x: x[:1]}, ValueError, r"jac must return 2 numbers, got array\(\[-1\.2\]\)"),
+        ({"jac": lambda x: None}, ValueError, "jac must return 2 numbers, got None"),
+        ({"jac": lambda x: "ab"}, TypeError, "jac must return an array of numbers, got 'ab'"),
+        ({"method": Newton(), "hess": lambda x: np.eye(3)}, ValueError, r"\(2, 2\), got \(3, 3\)"),
+        ({"method": NewtonCG(), "hess": lambda x: np.eye(3)}, ValueError, r"\(2, 2\), got \(3, 3\)"),
+        ({"method": NewtonCG(), "hessp": lambda x, v: v[:1]}, ValueError, "hessp must return 2 numbers"),
     ],
 )
 def test_what_is_wrong_is_named(keywords, error, message):

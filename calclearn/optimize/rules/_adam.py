@@ -56,7 +56,7 @@ class Adam:
 
     def prepare(self, step):
         rate = falling(self.learning_rate, self.decay, step)
-        return rate / (1.0 - self.beta_1**step), 1.0 / np.sqrt(1.0 - self.beta_2**step)  # (13)
+        return rate / (1.0 - self.beta_1**step), (1.0 - self.beta_2**step) ** -0.5  # (13)
 
     def update(self, step, parameter, gradient, mean, square):
         rate, unbiased = step

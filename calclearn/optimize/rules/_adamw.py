@@ -66,7 +66,7 @@ class AdamW:
 
     def prepare(self, step):
         rate = falling(self.learning_rate, self.decay, step)
-        unbiased = 1.0 / np.sqrt(1.0 - self.beta_2**step)
+        unbiased = (1.0 - self.beta_2**step) ** -0.5
         return rate / (1.0 - self.beta_1**step), unbiased, 1.0 - rate * self.weight_decay
 
     def update(self, step, parameter, gradient, mean, square):

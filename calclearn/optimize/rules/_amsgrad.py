@@ -53,7 +53,7 @@ class AMSGrad:
 
     def prepare(self, step):
         rate = falling(self.learning_rate, self.decay, step)
-        return rate / (1.0 - self.beta_1**step), 1.0 / np.sqrt(1.0 - self.beta_2**step)
+        return rate / (1.0 - self.beta_1**step), (1.0 - self.beta_2**step) ** -0.5
 
     def update(self, step, parameter, gradient, mean, square, largest):
         rate, unbiased = step

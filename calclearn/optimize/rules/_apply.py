@@ -3,10 +3,12 @@
 import numpy as np
 from numba import types
 from numba.core import cgutils
+from numba.core.errors import NumbaError, TypingError
 from numba.extending import intrinsic, overload, register_jitable
 
 from ..._runtime.jit import kernel
 from ..._runtime.threads import chunks, run, thread_count
+from ._contract import check_answer
 
 ALONE = 1 << 17  # so many parameters take no longer than waking a thread does
 LONGEST = 1 << 22  # to a turn: a few milliseconds
@@ -34,6 +36,8 @@ def _store(arrays, j, entries):
 @overload(_store)
 def _(arrays, j, entries):
     if len(arrays) == 0:
+        if len(entries):
+            raise TypingError("update returns more than the parameter and its state")
         return lambda arrays, j, entries: None
 
     def store(arrays, j, entries):
@@ -125,9 +129,12 @@ def apply(rule, step, parameters, gradient, state, *, n_threads=None):
     Raises
     ------
     ValueError
-        If the shapes or dtypes differ, or an array to overwrite is read-only or not C-contiguous.
+        If `step` is less than 1, the shapes or dtypes differ, or an array to overwrite is read-only or not
+        C-contiguous.
     TypeError
         If the parameters are no floats.
+    FormulaError
+        If ``rule.update`` answers anything but the parameter and its state.
 
     Notes
     -----
@@ -137,7 +144,9 @@ def apply(rule, step, parameters, gradient, state, *, n_threads=None):
     """
     if parameters.dtype not in (np.float32, np.float64):
         raise TypeError(f"parameters must be float32 or float64, got {parameters.dtype}")
-    gradient = np.ascontiguousarray(gradient, parameters.dtype)
+    if not step >= 1:
+        raise ValueError(f"step must be at least 1, got {step!r}")
+    gradient = np.asarray(gradient, parameters.dtype, order="C")
     if len(state) != len(rule.state):
         raise ValueError(f"state must hold {len(rule.state)} arrays, {rule.state}, got {len(state)}")
     for name, array in zip(("gradient", *rule.state), (gradient, *state), strict=True):
@@ -150,13 +159,21 @@ def apply(rule, step, parameters, gradient, state, *, n_threads=None):
     gradient.flags.writeable = False
     flat = tuple(array.reshape(-1) for array in state)
     typed, parameters = rule.at(parameters.dtype), parameters.reshape(-1)
+    try:
+        _in_parts(typed, float(step), parameters, gradient, flat, n_threads)
+    except NumbaError:
+        check_answer(rule)
+        raise
+
+
+def _in_parts(rule, step, parameters, gradient, state, n_threads):
     if parameters.size < ALONE:
-        _apply(typed, float(step), parameters, gradient, flat)
+        _apply(rule, step, parameters, gradient, state)
         return
 
     def part(bounds):
         some = slice(*bounds)
-        _apply(typed, float(step), parameters[some], gradient[some], tuple(array[some] for array in flat))
+        _apply(rule, step, parameters[some], gradient[some], tuple(array[some] for array in state))
 
     n_threads = thread_count(n_threads)
     size = min(-(-parameters.size // (TURNS * n_threads)), LONGEST)  # no sums: any parts give the same bits

@@ -1,6 +1,8 @@
 """What an update rule is: the formula for one parameter, and the names of what it remembers."""
 
 import dataclasses
+import inspect
+import numbers
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,7 +12,7 @@ from ..._runtime.registry import Registry
 
 
 class UpdateRule(Formula):
-    """How one parameter changes from one step to the next.
+    r"""How one parameter changes from one step to the next.
 
     Attributes
     ----------
@@ -18,6 +20,11 @@ class UpdateRule(Formula):
         The name under which the rule is registered.
     state : tuple of str
         What the rule remembers of each parameter, in the order of `update`'s last arguments.
+
+    Notes
+    -----
+    Of the fields, `learning_rate` must be there, and `decay`, where there is one, is the d of a rate that
+    falls as :math:`\eta / (1 + d(t - 1))`: schedules and weight decay go by them.
     """
 
     name: ClassVar[str] = ""
@@ -122,7 +129,8 @@ def update_rule(name: str):
     Raises
     ------
     FormulaError
-        If the class has no ``update`` or no ``learning_rate``, or `state` is no tuple of names.
+        If the class has no ``update`` or no ``learning_rate``, `state` is no tuple of names, or ``update`` or
+        ``prepare`` does not take what it is given.
 
     Examples
     --------
@@ -147,11 +155,34 @@ def update_rule(name: str):
             raise FormulaError(f"the rule {name!r} must have a field learning_rate: float")
         if not (isinstance(made.state, tuple) and all(isinstance(s, str) for s in made.state)):
             raise FormulaError(f"the rule {name!r}: state must be a tuple of names, got {made.state!r}")
+        _check_arguments(name, made)
         made.name = name
         REGISTRY.add(name, made)
         return made
 
     return decorate
+
+
+def _check_arguments(name, cls) -> None:
+    """Compiled, a wrong number of arguments is answered with pages."""
+    arguments = {"prepare": ("self", "step"), "update": ("self", "step", "parameter", "gradient", *cls.state)}
+    for method, given in arguments.items():
+        signature = inspect.signature(getattr(cls, method))
+        try:
+            signature.bind(*given)
+        except TypeError as error:
+            raise FormulaError(
+                f"the rule {name!r}: {method} must take ({', '.join(given)}), not {signature}"
+            ) from error
+
+
+def check_answer(rule) -> None:
+    """Raise a FormulaError unless ``update`` answers the parameter and its state: why it did not compile."""
+    answer = rule.update(rule.prepare(1.0), 1.0, 1.0, *[0.0] * len(rule.state))
+    entries = answer if isinstance(answer, tuple) else (answer,)
+    if len(entries) != 1 + len(rule.state) or not all(isinstance(entry, numbers.Real) for entry in entries):
+        expected = ", ".join(("parameter", *rule.state))
+        raise FormulaError(f"{type(rule).__name__}.update must return {expected}; it returned {answer!r}")
 
 
 def get_rule(rule, **parameters) -> UpdateRule:

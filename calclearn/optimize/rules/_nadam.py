@@ -72,13 +72,13 @@ class NAdam:
 
     def prepare(self, step):
         product, i = 1.0, 1.0
-        while i <= step and product > FORGOTTEN:  # some fifty factors, however many steps
+        while i <= step and product > FORGOTTEN:  # some fifty factors by default, however many steps
             product, i = product * self.momentum(i), i + 1.0
         now, ahead = self.momentum(step), self.momentum(step + 1.0)
         rate = falling(self.learning_rate, self.decay, step)
         of_mean = rate * ahead / (1.0 - product * ahead)
         of_gradient = rate * (1.0 - now) / (1.0 - product)
-        return of_mean, of_gradient, 1.0 / np.sqrt(1.0 - self.beta_2**step)
+        return of_mean, of_gradient, (1.0 - self.beta_2**step) ** -0.5
 
     def update(self, step, parameter, gradient, mean, square):
         of_mean, of_gradient, unbiased = step

@@ -40,7 +40,8 @@ class Adaptive(Schedule):
     name: ClassVar[str] = "adaptive"
 
     def __post_init__(self):
-        check_numbers(self, ["ratio", "least"], least=0.0, most=1.0)
+        check_numbers(self, ["ratio"], above=0.0, below=1.0)
+        check_numbers(self, ["least"], least=0.0, most=1.0)
         check_numbers(self, ["tol"], least=0.0)
         if not (isinstance(self.patience, numbers.Integral) and self.patience >= 1):
             raise ValueError(f"Adaptive: patience must be an integer of at least 1, got {self.patience!r}")

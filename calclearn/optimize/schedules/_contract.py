@@ -121,14 +121,14 @@ def get_schedule(schedule, **parameters) -> Schedule:
     return REGISTRY[name](**parameters)
 
 
-def check_numbers(schedule, names, above=None, least=None, most=math.inf):
+def check_numbers(schedule, names, above=None, least=None, below=math.inf, most=math.inf):
     """Raise a ValueError unless each of these fields is a number in the interval."""
+    low = f"above {above}" if least is None else f"of at least {least}"
+    high = f" and below {below}" if below < math.inf else f" and at most {most}" if most < math.inf else ""
     for name in names:
         number = getattr(schedule, name)
         real = isinstance(number, numbers.Real) and not isinstance(number, bool) and math.isfinite(number)
-        low = f"above {above}" if least is None else f"of at least {least}"
-        if not (real and (number > above if least is None else number >= least) and number <= most):
-            high = "" if most == math.inf else f" and at most {most}"
+        if not (real and (number > above if least is None else number >= least) and below > number <= most):
             raise ValueError(
                 f"{type(schedule).__name__}: {name} must be a number {low}{high}, got {number!r}"
             )

@@ -17,7 +17,7 @@ class Warmup(Schedule):
     after : Schedule or str, default="constant"
         What follows, on the clock of what is left.
     share : float, default=0.05
-        Share of the iterations in which the rate rises; in (0, 1).
+        Share of the iterations in which the rate rises; in (0, 1].
     first : float, default=0.01
         Factor at the start; in [0, 1].
 
@@ -50,6 +50,7 @@ class _WarmingClock(Clock):
         super().__init__(schedule, total)
         elapsed(schedule, 0.0, total)  # says so where the total is missing
         self.length = schedule.share * total
+        self.n_told = 0
         self.after = schedule.after.start(total - self.length)
 
     def factor(self, time):
@@ -59,4 +60,6 @@ class _WarmingClock(Clock):
         return self.after.factor(time - self.length)
 
     def tell(self, loss):
-        self.after.tell(loss)
+        if self.n_told >= self.length:  # with a low rate the loss hardly falls: that is no plateau
+            self.after.tell(loss)
+        self.n_told += 1  # iterations done
