@@ -48,6 +48,19 @@ class FormulaError(TypeError):
     """A formula is written in a way that cannot be differentiated or compiled; says what to write."""
 
 
+def reason_of(error) -> str:
+    """The line of Numba's pages that says why: the first that is not about what was called inside."""
+    _, *parts = ("\n" + str(error)).split("Failed in nopython mode pipeline")
+    line = str(error)
+    for part in parts:
+        lines = [line.strip() for line in part.splitlines()[1:] if line.strip()]
+        outer = lines[0].startswith("- Resolution failure")
+        line = lines[outer]
+        if not outer:
+            break
+    return line.splitlines()[0]
+
+
 class Formula:
     """Base of all formulas: equality, hash and repr by type and fields; fields are finite floats."""
 

@@ -23,7 +23,7 @@ from numba.core.errors import NumbaError
 from numba.extending import intrinsic, models, overload, register_model
 
 from .fingerprint import is_trusted
-from .formulas import Formula, formula_type
+from .formulas import Formula, FormulaError, formula_type, reason_of
 from .jit import KernelCache, _numba_is_as_known
 
 NOTHING = 0  # the address of what is not there
@@ -76,6 +76,11 @@ def address(function, formula: Formula | None, arguments: tuple, dtype=np.float6
     dtype : dtype
         The precision of the formula.
 
+    Raises
+    ------
+    FormulaError
+        If the formula does not compile; says why in one line.
+
     Returns
     -------
     int
@@ -97,7 +102,12 @@ def _address(function, of, arguments, single):
         kind = _kind(formula_type(of, types.float32 if single else types.float64))
     signature = (kind, *arguments)
     if signature not in function.overloads:
-        function.compile(signature)
+        try:
+            function.compile(signature)
+        except NumbaError as error:
+            if of is None:
+                raise
+            raise FormulaError(f"{of.__name__} does not compile: {reason_of(error)}") from error
     compiled: Any = function.overloads[signature]
     return compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
 
@@ -165,6 +175,3 @@ def _formula_at(typingctx, kind, fields, start):
         return struct._getvalue()
 
     return made(kind, fields, start), generate
-
-
-__all__ = ["NOTHING", "FormulaKind", "NumbaError", "address", "call", "formula_at", "linked"]

@@ -12,7 +12,7 @@ import numpy as np
 from numba.core.errors import NumbaError
 
 from .._runtime import threads
-from .._runtime.formulas import FormulaError
+from .._runtime.formulas import FormulaError, reason_of
 from .._runtime.jit import kernel, readonly
 
 if TYPE_CHECKING:
@@ -217,8 +217,9 @@ def _call(kernel_of, loss, *arrays):
         kernel_of(loss, *arrays)
     except NumbaError as error:
         loss = getattr(loss, "formula", loss)
+        why = _interpreted_failure(kernel_of, loss, arrays) or reason_of(error)
         raise FormulaError(
-            f"{loss!r} does not compile: {_interpreted_failure(kernel_of, loss, arrays) or _reason(error)}\n"
+            f"{loss!r} does not compile: {why}\n"
             "calclearn.losses.check_loss(...) of the loss says what to write"
         ) from error
 
@@ -233,16 +234,3 @@ def _interpreted_failure(kernel_of, loss, arrays) -> str:
     except Exception as failure:  # whatever the author's code raises is the diagnosis
         return f"{type(failure).__name__}: {failure}".splitlines()[0]
     return ""
-
-
-def _reason(error) -> str:
-    """The line of Numba's pages that says why: the first that is not about what was called inside."""
-    _, *parts = ("\n" + str(error)).split("Failed in nopython mode pipeline")
-    line = str(error)
-    for part in parts:
-        lines = [line.strip() for line in part.splitlines()[1:] if line.strip()]
-        outer = lines[0].startswith("- Resolution failure")
-        line = lines[outer]
-        if not outer:
-            break
-    return line.splitlines()[0]

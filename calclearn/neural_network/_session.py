@@ -4,7 +4,6 @@ import dataclasses
 import time
 
 import numpy as np
-from numba.core.errors import NumbaError
 from scipy.sparse import issparse
 
 from .._runtime import team, threads
@@ -298,8 +297,8 @@ def _tables(network, program, entries, loss, rule, dtype) -> Tables:
 def _error_address(loss, dtype):
     try:
         return steps.error_address(loss, dtype)
-    except NumbaError as error:
+    except FormulaError:
         row = np.ones(1, dtype)
         if not hasattr(loss, "value_row"):
-            pointwise.value_gradient(loss, row, row)  # says in one line why the loss does not compile
-        raise FormulaError(f"{loss!r} does not compile") from error
+            pointwise.value_gradient(loss, row, row)  # which says more of what fails interpreted too
+        raise

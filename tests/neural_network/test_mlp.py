@@ -14,6 +14,7 @@ from sklearn.base import clone
 from sklearn.datasets import load_iris, make_regression
 from sklearn.exceptions import ConvergenceWarning
 
+from calclearn._runtime.formulas import FormulaError
 from calclearn.losses import loss
 from calclearn.losses._contract import REGISTRY as LOSSES
 from calclearn.neural_network import MLPClassifier, MLPRegressor, _session, activation, get_activation
@@ -157,6 +158,24 @@ def test_a_loss_and_an_activation_of_ones_own_are_one_formula_each():
     hinge = MLPClassifier((10,), loss="squared_hinge", solver="lbfgs", random_state=0).fit(X, LABELS)
     assert hinge.score(X, LABELS) > 0.97
     assert not hasattr(hinge, "predict_proba")
+
+
+def test_formulas_that_do_not_compile_are_named_in_one_line():
+    @activation("sorted")
+    class Sorted:
+        def value(self, x):
+            return np.sort(x)[0]
+
+    @loss("sorted_loss")
+    class SortedLoss:
+        def value(self, y, raw):
+            return np.sort(raw - y)[0]
+
+    with pytest.raises(FormulaError, match="Sorted does not compile: ") as caught:
+        MLPRegressor(activation=Sorted()).fit(R, NUMBERS)
+    assert len(str(caught.value).splitlines()) == 1
+    with pytest.raises(FormulaError, match=r"SortedLoss\(\) does not compile"):
+        MLPRegressor(SortedLoss()).fit(R, NUMBERS)
 
 
 # ------------------------------------------------------------------------------------------------ attributes
