@@ -128,7 +128,7 @@ NOTES = """Backpropagation is derived in docs/derivations/backpropagation.md; th
 
 
 TABLE_PARAMETERS = """categorical_features : array-like of bool, int or str, "from_dtype" or None
-        By default "from_dtype".  Which columns are categories: those whose dtype says so, none, or a mask, indices or names.
+        Which columns are categories: those whose dtype says so, the default; none; a mask, indices or names.
     n_waves : int, default=16
         Waves of each number; 0 leaves the numbers as they are.
     number_size : int, default=3
