@@ -289,6 +289,15 @@ def test_weights_that_are_not_finite_after_the_first_epoch_are_an_error_and_chan
     assert_array_equal(flat(model), before)
 
 
+@pytest.fixture
+def listens_to_ctrl_c():
+    """Processes in the background are started deaf to it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("listens_to_ctrl_c")
 def test_ctrl_c_ends_training_with_the_weights_of_the_moment(monkeypatch):
     calls = []
     run = Session._run
