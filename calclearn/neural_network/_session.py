@@ -43,6 +43,7 @@ PART_FLOPS = (
 )  # of a part of a batch, some 20 to 40 microseconds: less is done before a thread has come
 PART_ROWS = 96  # with fewer, products lose more than threads gain
 MOST_PARTS = 8
+LOOK_AGAIN, LOOK_SELDOM = 4, 64  # calls between two looks at the slower of two ways: at first, and at most
 NOBODY = np.zeros(0)
 
 
@@ -90,6 +91,37 @@ def parts_of(network: Network, rows) -> int:
 def block_rows(network: Network) -> int:
     """Rows of a block where no batch says how many: enough for BLAS, and few enough for a core's cache."""
     return min(max((1 << 15) // max(network.units), 32), 512)
+
+
+class Pace:
+    """Whether a team is faster than its leader alone: looked at now and then, as the machine may be busy.
+
+    Results have the same bits either way.
+    """
+
+    def __init__(self):
+        self.seconds: dict[int, float] = {}  # a batch, by the number of members
+        self.n_calls, self.next_look, self.interval = 0, LOOK_AGAIN, LOOK_AGAIN
+
+    def members(self, most):
+        """How many to call, and whether that is a look at the slower way, which should be a short one."""
+        if most == 1 or most not in self.seconds:
+            return most, False
+        if 1 not in self.seconds:
+            return 1, True
+        faster, slower = (most, 1) if self.seconds[most] <= self.seconds[1] else (1, most)
+        if self.n_calls < self.next_look:
+            return faster, False
+        self.interval = min(2 * self.interval, LOOK_SELDOM)
+        self.next_look = self.n_calls + self.interval
+        return slower, True
+
+    def note(self, n_members, seconds):
+        """Take note of a call; not of the first, which may have waited for the compiler."""
+        if self.n_calls > 0:
+            before = self.seconds.get(n_members, seconds)
+            self.seconds[n_members] = 0.5 * (before + seconds)
+        self.n_calls += 1
 
 
 class Session:
@@ -157,7 +189,7 @@ class Session:
         self.numbers = np.zeros(N_NUMBERS)
         self.numbers[[N_WEIGHTS, L2, DECAY, CLIP]] = network.n_weights, l2, weight_decay, clip_norm
         self._board = team.new_board()
-        self._per_call = 1
+        self._per_call, self._pace = 1, Pace()
         n, parts, dtype = len(parameters), self.n_parts, parameters.dtype
         self.buffers = Buffers(
             clock=np.array([clock], np.int64),
@@ -229,20 +261,22 @@ class Session:
         """All batches, in calls of `SECONDS` or one batch."""
         done = 0
         while done < len(rates):
-            count = min(self._per_call, len(rates) - done)
+            n_members, short = self._pace.members(self._members)
+            count = min(max(self._per_call // (8 if short else 1), 1), len(rates) - done)
             part = slice(done * self.size, (done + count) * self.size)
             work = self.tables, self.rows, self.buffers, self.numbers, order[part], self.size
             some = rates[done : done + count]
             began = time.perf_counter()
-            if self._members > 1:
+            if n_members > 1:
                 team.together(
                     self._board,
-                    lambda i, w=work, r=some: run_batches(*w, r, self._board, i, self._members),
-                    self._members,
+                    lambda i, w=work, r=some, n=n_members: run_batches(*w, r, self._board, i, n),
+                    n_members,
                 )
             else:
                 run_batches(*work, some, self._board, 0, 1)
             took = max(time.perf_counter() - began, 1e-7) / count
+            self._pace.note(n_members, took)
             self._per_call = int(min(max(1, SECONDS / took), 16 * count + 16))
             done += count
 
