@@ -1,7 +1,6 @@
 """What the classifier and the regressor share: how a network is stated, trained and asked."""
 
 import copy
-import dataclasses
 import itertools
 import warnings
 from typing import ClassVar
@@ -34,10 +33,11 @@ from ._activations import Activation, get_activation
 from ._network import Network, initial_parameters
 from ._rules import HeavyBall, PaperAdam
 from ._session import Session, block_rows
-from ._training import StochasticTraining, Validation
+from ._training import CALLBACK, INTERRUPTED, EpochProgress, StochasticTraining, Validation
 
 STOCHASTIC = ("sgd", "adam")
 OF_STEPS = ("dropout", "clip_norm", "weight_decay", "schedule", "restore_best")  # not of L-BFGS
+STOPPED = 99  # what SciPy says where the callback has stopped it
 NOT_FINITE = (
     "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
     "preprocessed."
@@ -109,7 +109,7 @@ class MultilayerPerceptron(StochasticTraining, LossParameters, CalculusEstimator
         return list(sizes) if hasattr(sizes, "__iter__") else [sizes]
 
     def _form(self):
-        """What the parameters ask for beside sizes: the activation, the norm, and whether there are ways past."""
+        """The activation, the norm, and whether there are ways past, as the parameters ask for."""
         norm = "batch" if self.batch_norm else "layer" if self.layer_norm else ""
         return self.activation, norm, bool(self.residual)
 
@@ -194,8 +194,8 @@ class MultilayerPerceptron(StochasticTraining, LossParameters, CalculusEstimator
             self._start(network, parameters)
         elif self._form()[1] != vars(self).get("_fitted_form", self._form())[1]:
             raise ValueError(
-                f"batch_norm={self.batch_norm} and layer_norm={self.layer_norm}, but the network that is to go "
-                "on has learned otherwise: leave them as they were, or start anew"
+                f"batch_norm={self.batch_norm} and layer_norm={self.layer_norm}, but the network that is to "
+                "go on has learned otherwise: leave them as they were, or start anew"
             )
         self._fitted_form = self._form()
         parameters, memory = self._pack(network, dtype)
@@ -204,7 +204,7 @@ class MultilayerPerceptron(StochasticTraining, LossParameters, CalculusEstimator
         if self._is_stochastic:
             self._fit_stochastic(problem, X, y, targets, weight, validation, random_state, incremental)
         else:
-            self._fit_lbfgs(problem, X, targets, weight)
+            self._fit_lbfgs(problem, X, y, targets, weight)
         self._keep(network, parameters, memory)
         if not np.isfinite(parameters).all():
             raise ValueError(NOT_FINITE)
@@ -249,7 +249,7 @@ class MultilayerPerceptron(StochasticTraining, LossParameters, CalculusEstimator
 
     # -------------------------------------------------------------------------------------------- L-BFGS
 
-    def _fit_lbfgs(self, problem, X, targets, weight):
+    def _fit_lbfgs(self, problem, X, y, targets, weight):
         """Minimise over all rows at once, with SciPy."""
         network, loss, parameters, memory = problem
         size = X.shape[0] if network.norm == "batch" else min(X.shape[0], block_rows(network))
@@ -260,14 +260,25 @@ class MultilayerPerceptron(StochasticTraining, LossParameters, CalculusEstimator
             value, penalty, gradient = session.evaluate(self.alpha)
             return value + penalty, gradient
 
-        with session.blas:
-            found = scipy.optimize.minimize(
-                value_gradient,
-                parameters.astype(np.float64),
-                method="L-BFGS-B",
-                jac=True,
-                options={"maxfun": self.max_fun, "maxiter": self.max_iter, "gtol": self.tol},
-            )
+        found = scipy.optimize.OptimizeResult(x=parameters.astype(np.float64), nit=0, success=False)
+        with session.blas, EpochProgress(self, self.max_iter, None, X, y, 1.0) as progress:
+
+            def after_iteration(intermediate_result):
+                found.update(x=intermediate_result.x.copy(), nit=found.nit + 1)
+                if progress(found.nit, float(intermediate_result.fun)):
+                    raise StopIteration
+
+            try:
+                found = scipy.optimize.minimize(
+                    value_gradient,
+                    found.x,
+                    method="L-BFGS-B",
+                    jac=True,
+                    callback=after_iteration,
+                    options={"maxfun": self.max_fun, "maxiter": self.max_iter, "gtol": self.tol},
+                )
+            except KeyboardInterrupt:
+                found.update(status=None, message=INTERRUPTED)
             parameters[:] = found.x
             self.n_iter_ = min(int(found.nit), self.max_iter)
             value, penalty, gradient = session.evaluate(self.alpha)
@@ -275,8 +286,13 @@ class MultilayerPerceptron(StochasticTraining, LossParameters, CalculusEstimator
                 session.renew_statistics()
         self.loss_ = value * self._reported + penalty
         reason = "gradient within tol" if found.success else "iteration limit"
+        if found.status is None:
+            warnings.warn("Training interrupted by user.", stacklevel=6)
+            reason = INTERRUPTED
+        elif found.status == STOPPED:
+            reason = CALLBACK
         self._certify(network, value + penalty, gradient, found.success, reason, n_rows=X.shape[0])
-        if not found.success:
+        if not found.success and reason not in (INTERRUPTED, CALLBACK):
             message = found.message if isinstance(found.message, str) else found.message.decode("latin1")
             warnings.warn(
                 f"lbfgs failed to converge after {found.nit} iteration(s) (status={found.status}):\n"

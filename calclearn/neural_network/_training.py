@@ -224,7 +224,7 @@ class StochasticTraining:
         return reason, best
 
     def _clock(self, incremental):
-        """The clock of the schedule, if there is one, and the epochs that it has run: calls of `partial_fit`."""
+        """The clock of the schedule, if there is one, and the calls of `partial_fit` that it has run."""
         done = self._n_calls if incremental else 0
         self._n_calls = done + 1 if incremental else 0
         if self.schedule is None:

@@ -14,7 +14,7 @@ from sklearn.base import clone
 from sklearn.datasets import load_iris, make_regression
 from sklearn.exceptions import ConvergenceWarning
 
-from calclearn.losses import loss
+from calclearn.losses import FormulaError, loss
 from calclearn.losses._contract import REGISTRY as LOSSES
 from calclearn.neural_network import MLPClassifier, MLPRegressor, _session, activation, get_activation
 from calclearn.neural_network._activations import REGISTRY as ACTIVATIONS
@@ -506,6 +506,44 @@ def test_calls_of_partial_fit_go_along_the_schedule_and_hear_of_a_new_rate():
     before = flat(calls).copy()
     calls.set_params(schedule=None, learning_rate_init=1e-30).partial_fit(R, NUMBERS)
     assert_allclose(flat(calls), before, rtol=1e-12)
+
+
+@quiet
+def test_lbfgs_says_each_iteration_and_hears_ctrl_c(capsys, monkeypatch):
+    model = MLPRegressor(hidden_layer_sizes=(4,), solver="lbfgs", max_iter=4, random_state=0, verbose=True)
+    three = clone(model).set_params(max_iter=3).fit(R, NUMBERS)
+    assert len(capsys.readouterr().out.splitlines()) == 3
+
+    def interrupt(self, iteration, objective, scores):
+        if iteration == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("calclearn.neural_network._training.EpochProgress.say", interrupt)
+    with pytest.warns(UserWarning, match="interrupted"):
+        model.fit(R, NUMBERS)
+    assert (model.n_iter_, model.optimality_.reason) == (3, "interrupted")
+    assert_allclose(flat(model), flat(three), rtol=1e-12)
+
+
+@quiet
+def test_an_activation_is_known_by_its_name_and_says_why_it_does_not_compile():
+    @activation("cube")
+    class Cube:
+        def value(self, x):
+            return x * x * x
+
+    @activation("mean")
+    class Mean:
+        def value(self, x):
+            return x.mean()
+
+    options = {"hidden_layer_sizes": (3,), "solver": "lbfgs", "random_state": 0, "max_iter": 500}
+    assert_array_equal(
+        flat(MLPRegressor(activation="cube", **options).fit(R[:9], NUMBERS[:9])),
+        flat(MLPRegressor(activation=Cube(), **options).fit(R[:9], NUMBERS[:9])),
+    )
+    with pytest.raises(FormulaError, match="does not compile: AttributeError.*mean"):
+        MLPRegressor(activation=Mean(), **options).fit(R, NUMBERS)
 
 
 def test_an_infinite_loss_is_an_error_though_no_weight_is_infinite():
