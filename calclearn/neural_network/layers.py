@@ -131,7 +131,8 @@ class Dense(Layer):
         weights, bias = self.parameters.values()
         if weights.ndim != 2 or bias.shape != weights.shape[1:]:
             raise ValueError(
-                f"weights must have shape (n_in, n_out) and bias (n_out,), got {weights.shape} and {bias.shape}"
+                "weights must have shape (n_in, n_out) and bias (n_out,), "
+                f"got {weights.shape} and {bias.shape}"
             )
 
     def forward(self, x):

@@ -542,7 +542,7 @@ def test_an_activation_is_known_by_its_name_and_says_why_it_does_not_compile():
         flat(MLPRegressor(activation="cube", **options).fit(R[:9], NUMBERS[:9])),
         flat(MLPRegressor(activation=Cube(), **options).fit(R[:9], NUMBERS[:9])),
     )
-    with pytest.raises(FormulaError, match="does not compile: AttributeError.*mean"):
+    with pytest.raises(FormulaError, match=r"does not compile: AttributeError.*mean"):
         MLPRegressor(activation=Mean(), **options).fit(R, NUMBERS)
 
 
