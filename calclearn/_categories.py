@@ -250,7 +250,7 @@ def check_numbers(X):
     for f in range(X.shape[1]):
         column = _column(X, f)
         kind = str(getattr(column, "dtype", "")).lower()
-        if kind.startswith(("str", "object", *TIMES)):
+        if kind.startswith(("str", "object", "category", "categorical", "enum", *TIMES)):
             _numbers(column, f)
 
 

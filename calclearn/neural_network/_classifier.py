@@ -15,7 +15,7 @@ from sklearn.utils.multiclass import (
     unique_labels,
 )
 
-from ..base import Interval, Real, StrOptions, fitting
+from ..base import Interval, Real, StrOptions, check_weights, fitting
 from ..losses import LogLoss, Loss, MultinomialLogLoss, get_loss, pointwise
 from ._documentation import documented
 from ._estimator import MultilayerPerceptron
@@ -204,13 +204,16 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
             )
         return X, y
 
-    def _loss(self):
-        """The loss of the parameters."""
+    def _plain_loss(self):
+        """The loss without smoothed labels: of the parameters in a fit, and of the fit afterwards."""
+        if self._loss_in_use is not None:
+            return get_loss(self._loss_in_use)
         several = len(self.classes_) > 2 and not self._is_multilabel
-        if self.loss is None:
-            loss = MultinomialLogLoss() if several else LogLoss()
-        else:
-            loss = get_loss(self.loss)
+        return MultinomialLogLoss() if several else LogLoss()
+
+    def _loss(self):
+        """The loss that is minimised."""
+        loss = self._plain_loss()
         if hasattr(loss, "value_row") and self._is_multilabel:
             raise ValueError(f"loss={self.loss!r} is of one class a row, and y of several labels")
         if not hasattr(loss, "value_row") and loss.domain not in LABELS:
@@ -238,6 +241,13 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
         middle = self.label_smoothing * (low + high) / 2
         return np.where(yes, high, low) * (1.0 - self.label_smoothing) + middle
 
+    def _check_validation_targets(self, y):
+        expected = (len(y), len(self.classes_)) if self._is_multilabel else (len(y),)
+        if y.shape != expected:
+            raise ValueError(f"y_val must have shape {expected} as y has, got {y.shape}")
+        if (y.dtype.kind in "fiub") != (self.classes_.dtype.kind in "fiub"):
+            raise ValueError(f"y_val must hold labels such as {self.classes_[0]!r}, got {y.flat[0]!r}")
+
     def _count_outputs(self, targets):
         rows = hasattr(self._loss(), "value_row")
         return max(2, len(self.classes_)) if rows else targets.shape[1]
@@ -256,8 +266,11 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
         weight = super()._weights(sample_weight, X, y)
         if self.class_weight is None:
             return weight
+        given = self.class_weight.values() if isinstance(self.class_weight, dict) else ()
+        if not all(np.isfinite(each) and each >= 0 for each in given):
+            raise ValueError(f"class_weight must hold finite numbers >= 0, got {self.class_weight}")
         of_classes = compute_sample_weight(self.class_weight, y)
-        return of_classes if weight is None else weight * of_classes
+        return check_weights(of_classes if weight is None else weight * of_classes, X)
 
     # ----------------------------------------------------------------------------------------- fit, and more
 
@@ -313,7 +326,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
             return (raw > 0).astype(int)
         if raw.shape[1] == 1:
             return self.classes_[np.minimum((raw[:, 0] > 0).astype(int), len(self.classes_) - 1)]
-        return self.classes_[raw.argmax(axis=1)]
+        return self.classes_[np.minimum(raw.argmax(axis=1), len(self.classes_) - 1)]
 
     @available_if(_states_probabilities)
     def predict_proba(self, X):
@@ -328,7 +341,9 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
         probabilities : ndarray of shape (n_samples, n_classes)
         """
         raw = self._raw(X)
-        loss = self._loss()
+        loss = self._plain_loss()
+        if len(self.classes_) == 1 and not self._is_multilabel:
+            return np.ones((len(raw), 1), raw.dtype)
         if hasattr(loss, "mean_row"):
             return pointwise.mean(loss, raw)
         mean = pointwise.mean(loss, raw.ravel()).reshape(raw.shape)

@@ -4,7 +4,7 @@ PARAMETERS = """hidden_layer_sizes : array-like of int, default=(100,)
         Units of each hidden layer.
     activation : str or Activation, default="relu"
         Of the hidden units: one of {activations}; or your own, of which
-        ``value(x)`` alone is written.
+        ``value(x)`` alone is written, or its name.
     solver : {{"adam", "sgd", "lbfgs"}}, default="adam"
         Steps on batches by Adam, or with momentum; or L-BFGS on all rows at once.
     alpha : float, default=0.0001
@@ -70,8 +70,8 @@ EXTRAS = """dropout : float, default=0.0
         An update rule of :mod:`calclearn.optimize`, or your own, in the place of `solver`.  A name takes
         `learning_rate_init`, a rule its own learning rate.
     schedule : str or Schedule, default=None
-        A schedule of :mod:`calclearn.optimize`, over `max_iter` epochs, in the place of `learning_rate`.  To
-        have used them all is no reason to warn then.
+        A schedule of :mod:`calclearn.optimize`, over `max_iter` epochs, or as many calls of `partial_fit`, in
+        the place of `learning_rate`.  To have used them all is no reason to warn then.
     dtype : {{"float32", "float64"}}, default=None
         Of weights and arithmetic; None keeps that of X.
     restore_best : bool, default=False

@@ -1,13 +1,13 @@
 """What the classifier and the regressor share: how a network is stated, trained and asked."""
 
 import copy
-import dataclasses
 import itertools
 import warnings
 from typing import ClassVar
 
 import numpy as np
 import scipy.optimize
+from scipy.sparse import issparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Options
@@ -29,13 +29,15 @@ from ..optimize import Optimality
 from ..optimize._optimality import max_norm
 from ..optimize.rules import UpdateRule, get_rule
 from ..optimize.schedules import Schedule
-from ._activations import ACTIVATIONS, Activation, get_activation
+from ._activations import Activation, get_activation
 from ._network import Network, initial_parameters
 from ._rules import HeavyBall, PaperAdam
 from ._session import Session, block_rows
-from ._training import StochasticTraining, Validation
+from ._training import CALLBACK, INTERRUPTED, EpochProgress, StochasticTraining, Validation
 
 STOCHASTIC = ("sgd", "adam")
+OF_STEPS = ("dropout", "clip_norm", "weight_decay", "schedule", "restore_best")  # not of L-BFGS
+STOPPED = 99  # what SciPy says where the callback has stopped it
 NOT_FINITE = (
     "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
     "preprocessed."
@@ -48,7 +50,7 @@ class MultilayerPerceptron(StochasticTraining, LossParameters, CalculusEstimator
     _parameter_constraints: ClassVar[dict] = {
         "loss": [str, Loss],
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [StrOptions(set(ACTIVATIONS)), Activation],
+        "activation": [str, Activation],
         "solver": [StrOptions({"lbfgs", *STOCHASTIC})],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
@@ -85,34 +87,59 @@ class MultilayerPerceptron(StochasticTraining, LossParameters, CalculusEstimator
 
     # ------------------------------------------------------------------------------------------- the problem
 
-    def _network(self, n_features):
-        """What the parameters ask for."""
+    def _check_options(self, X_val):
+        """Raise a ValueError for parameters that do not go together."""
         if self.batch_norm and self.layer_norm:
             raise ValueError("batch_norm=True and layer_norm=True: choose one of them")
-        if self.solver == "lbfgs" and self.optimizer is None and self.dropout > 0:
-            raise ValueError("dropout needs a stochastic solver, 'sgd' or 'adam', got solver='lbfgs'")
-        sizes = self.hidden_layer_sizes
-        sizes = list(sizes) if hasattr(sizes, "__iter__") else [sizes]
+        sizes = self._hidden_sizes()
+        if not all(isinstance(size, Integral) for size in sizes):
+            raise ValueError(f"hidden_layer_sizes must be integers, got {self.hidden_layer_sizes!r}")
         if any(size <= 0 for size in sizes):
             raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
+        if not self._is_stochastic:
+            given = {name: getattr(self, name) for name in OF_STEPS if getattr(self, name)}
+            given |= {} if X_val is None else {"X_val": "..."}
+            for name, value in given.items():
+                raise ValueError(
+                    f"{name}={value} needs a stochastic solver, 'sgd' or 'adam', got solver='lbfgs'"
+                )
+
+    def _hidden_sizes(self):
+        sizes = self.hidden_layer_sizes
+        return list(sizes) if hasattr(sizes, "__iter__") else [sizes]
+
+    def _form(self):
+        """The activation, the norm, and whether there are ways past, as the parameters ask for."""
+        norm = "batch" if self.batch_norm else "layer" if self.layer_norm else ""
+        return self.activation, norm, bool(self.residual)
+
+    def _network(self, units, form):
+        """A network of so many units in each layer."""
+        activation, norm, residual = form
         return Network(
-            (n_features, *map(int, sizes), self.n_outputs_),
-            get_activation(self.activation),
+            tuple(units),
+            get_activation(activation),
             dropout=float(self.dropout),
-            norm="batch" if self.batch_norm else "layer" if self.layer_norm else "",
-            residual=bool(self.residual),
+            norm=norm,
+            residual=residual,
         )
 
+    def _network_asked_for(self, n_features):
+        return self._network((n_features, *map(int, self._hidden_sizes()), self.n_outputs_), self._form())
+
     def _network_of_weights(self):
-        """What has been fitted, whatever sizes the parameters ask for by now."""
+        """What has been fitted, whatever the parameters ask for by now."""
         units = [np.shape(self.coefs_[0])[0], *(np.shape(weights)[1] for weights in self.coefs_)]
-        return dataclasses.replace(self._network(units[0]), units=tuple(units))
+        return self._network(units, vars(self).get("_fitted_form") or self._form())
 
     def _rule(self):
         """The update rule; one that is handed in keeps its own learning rate."""
         rate = self.learning_rate_init
         if isinstance(self.optimizer, str):
-            return get_rule(self.optimizer, learning_rate=rate)
+            try:
+                return get_rule(self.optimizer, learning_rate=rate)
+            except ValueError as error:
+                raise ValueError(f"optimizer={self.optimizer!r}: {error}") from error
         if self.optimizer is not None:
             return self.optimizer
         if self.solver == "adam":
@@ -154,23 +181,30 @@ class MultilayerPerceptron(StochasticTraining, LossParameters, CalculusEstimator
 
     def _fit(self, X, y, sample_weight, X_val, y_val, *, incremental):
         first = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
+        self._check_options(X_val)
         X, y = self._validate_targets(X, y, incremental=incremental, reset=first)
         weight = self._weights(sample_weight, X, y)
         targets, loss = self._targets(y), self._loss()
         self.n_outputs_ = self._count_outputs(targets)
-        network = self._network(X.shape[1])
+        network = self._network_asked_for(X.shape[1])
         random_state = check_random_state(self.random_state)
-        dtype = np.dtype(self.dtype or (X.dtype if first else self.coefs_[0].dtype))
+        dtype = np.dtype(self.dtype or (X.dtype if first else np.result_type(self.coefs_[0], np.float32)))
         if first:
             parameters = initial_parameters(network, self.init, random_state, dtype)
             self._start(network, parameters)
+        elif self._form()[1] != vars(self).get("_fitted_form", self._form())[1]:
+            raise ValueError(
+                f"batch_norm={self.batch_norm} and layer_norm={self.layer_norm}, but the network that is to "
+                "go on has learned otherwise: leave them as they were, or start anew"
+            )
+        self._fitted_form = self._form()
         parameters, memory = self._pack(network, dtype)
         problem = network, loss, parameters, memory
-        validation = None if X_val is None else self._validation_rows(X_val, y_val)
+        validation = self._validation_rows(X_val, y_val)
         if self._is_stochastic:
             self._fit_stochastic(problem, X, y, targets, weight, validation, random_state, incremental)
         else:
-            self._fit_lbfgs(problem, X, targets, weight)
+            self._fit_lbfgs(problem, X, y, targets, weight)
         self._keep(network, parameters, memory)
         if not np.isfinite(parameters).all():
             raise ValueError(NOT_FINITE)
@@ -183,13 +217,7 @@ class MultilayerPerceptron(StochasticTraining, LossParameters, CalculusEstimator
         self.out_activation_ = self._out_activation()
         self._keep(network, parameters, network.new_memory())
         if self._is_stochastic:
-            self.loss_curve_ = []
-            self.gradient_norms_ = np.zeros((0, network.n_dense))
-            self._no_improvement_count = 0
-            early = self.early_stopping
-            self.best_loss_ = None if early else np.inf
-            self.validation_scores_ = [] if early else None
-            self.best_validation_score_ = -np.inf if early else None
+            self._start_record(network)
 
     def _keep(self, network, parameters, memory):
         """Weights and biases as views of the flat vector, and what norms have learned."""
@@ -217,18 +245,17 @@ class MultilayerPerceptron(StochasticTraining, LossParameters, CalculusEstimator
             arrays += [*self.norm_scales_, *self.norm_shifts_]
         if network.inputs is not None:
             arrays += self.embeddings_
-        for array, shape in zip(arrays, network.shapes, strict=True):
-            if np.shape(array) != shape:
-                raise ValueError(
-                    f"coefs_ and intercepts_ have arrays of shapes {[np.shape(a) for a in arrays]}; "
-                    f"the parameters ask for {network.shapes}"
-                )
+        if [np.shape(array) for array in arrays] != [tuple(shape) for shape in network.shapes]:
+            raise ValueError(
+                f"coefs_ and intercepts_ have arrays of shapes {[np.shape(a) for a in arrays]}; "
+                f"the parameters ask for {network.shapes}"
+            )
         flat = np.concatenate([np.asarray(array, dtype).ravel() for array in arrays])
         return flat, (self._running.copy() if network.norm == "batch" else np.zeros(0))
 
     # -------------------------------------------------------------------------------------------- L-BFGS
 
-    def _fit_lbfgs(self, problem, X, targets, weight):
+    def _fit_lbfgs(self, problem, X, y, targets, weight):
         """Minimise over all rows at once, with SciPy."""
         network, loss, parameters, memory = problem
         size = X.shape[0] if network.norm == "batch" else min(X.shape[0], block_rows(network))
@@ -239,14 +266,25 @@ class MultilayerPerceptron(StochasticTraining, LossParameters, CalculusEstimator
             value, penalty, gradient = session.evaluate(self.alpha)
             return value + penalty, gradient
 
-        with session.blas:
-            found = scipy.optimize.minimize(
-                value_gradient,
-                parameters.astype(np.float64),
-                method="L-BFGS-B",
-                jac=True,
-                options={"maxfun": self.max_fun, "maxiter": self.max_iter, "gtol": self.tol},
-            )
+        found = scipy.optimize.OptimizeResult(x=parameters.astype(np.float64), nit=0, success=False)
+        with session.blas, EpochProgress(self, self.max_iter, None, X, y, 1.0) as progress:
+
+            def after_iteration(intermediate_result):
+                found.update(x=intermediate_result.x.copy(), nit=found.nit + 1)
+                if progress(found.nit, float(intermediate_result.fun)):
+                    raise StopIteration
+
+            try:
+                found = scipy.optimize.minimize(
+                    value_gradient,
+                    found.x,
+                    method="L-BFGS-B",
+                    jac=True,
+                    callback=after_iteration,
+                    options={"maxfun": self.max_fun, "maxiter": self.max_iter, "gtol": self.tol},
+                )
+            except KeyboardInterrupt:
+                found.update(status=None, message=INTERRUPTED)
             parameters[:] = found.x
             self.n_iter_ = min(int(found.nit), self.max_iter)
             value, penalty, gradient = session.evaluate(self.alpha)
@@ -254,8 +292,13 @@ class MultilayerPerceptron(StochasticTraining, LossParameters, CalculusEstimator
                 session.renew_statistics()
         self.loss_ = value * self._reported + penalty
         reason = "gradient within tol" if found.success else "iteration limit"
+        if found.status is None:
+            warnings.warn("Training interrupted by user.", stacklevel=6)
+            reason = INTERRUPTED
+        elif found.status == STOPPED:
+            reason = CALLBACK
         self._certify(network, value + penalty, gradient, found.success, reason, n_rows=X.shape[0])
-        if not found.success:
+        if not found.success and reason not in (INTERRUPTED, CALLBACK):
             message = found.message if isinstance(found.message, str) else found.message.decode("latin1")
             warnings.warn(
                 f"lbfgs failed to converge after {found.nit} iteration(s) (status={found.status}):\n"
@@ -277,7 +320,7 @@ class MultilayerPerceptron(StochasticTraining, LossParameters, CalculusEstimator
         X, y = other._validate_targets(X, y, incremental=fitted, reset=not fitted)
         weight, targets = other._weights(sample_weight, X, y), other._targets(y)
         other.n_outputs_ = other._count_outputs(targets)
-        network = other._network(X.shape[1])
+        network = other._network_of_weights() if fitted else other._network_asked_for(X.shape[1])
         if not fitted:
             random_state = check_random_state(other.random_state)
             other._start(network, initial_parameters(network, other.init, random_state, np.float64))
@@ -325,17 +368,27 @@ class MultilayerPerceptron(StochasticTraining, LossParameters, CalculusEstimator
 
     def _validation_rows(self, X, y):
         """What `fit` was handed to validate with."""
-        if y is None:
-            raise ValueError("X_val needs y_val, got None")
-        X = self._rows(X, reset=False)
-        return Validation(X, np.asarray(y), None)
+        if X is None and y is None:
+            return None
+        if X is None or y is None:
+            raise ValueError(f"{'y_val needs X_val' if X is None else 'X_val needs y_val'}, got None")
+        try:
+            X = self._rows(X, reset=False)
+        except ValueError as error:
+            raise ValueError(f"X_val: {error}") from error
+        y = y.toarray() if issparse(y) else np.asarray(y)
+        if y.shape[:1] != X.shape[:1]:
+            raise ValueError(f"X_val has {X.shape[0]} rows, but y_val has shape {y.shape}")
+        y = y.ravel() if y.ndim == 2 and y.shape[1] == 1 else y
+        self._check_validation_targets(y)
+        return Validation(X, y, None)
 
     def _raw(self, X):
         """Raw predictions of shape (n_samples, n_outputs)."""
         check_is_fitted(self)
         X = self._rows(X, reset=False)
         network = self._network_of_weights()
-        dtype = np.dtype(self.dtype or np.result_type(X.dtype, self.coefs_[0].dtype))
+        dtype = np.dtype(self.dtype or np.result_type(X.dtype, np.asarray(self.coefs_[0]).dtype))
         parameters, memory = self._pack(network, dtype)
         size = min(X.shape[0], block_rows(network))
         return Session(network, None, X, None, None, parameters, memory, size).predict()

@@ -12,8 +12,10 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
+from numba.core.errors import NumbaError
 
 from .._runtime.fingerprint import is_trusted
+from .._runtime.formulas import FormulaError
 from .._runtime.links import NOTHING, address
 from . import _instructions as instructions
 from ._activations import Activation
@@ -172,7 +174,20 @@ def compile_program(network, dtype, rows, *, training, sparse_entries=None, stat
     write: Any = _write_program
     if not is_trusted(type(network.activation).__module__):  # it may be edited while it runs
         write = _write_program.__wrapped__
-    return write(network, np.dtype(dtype), rows, training, sparse_entries, statistics)
+    try:
+        return write(network, np.dtype(dtype), rows, training, sparse_entries, statistics)
+    except NumbaError as error:
+        why = _interpreted_failure(network.activation) or str(error).strip().splitlines()[-1]
+        raise FormulaError(f"{network.activation!r} does not compile: {why}") from error
+
+
+def _interpreted_failure(activation) -> str:
+    """What plain Python says: most formulas that do not compile fail there too."""
+    try:
+        activation.derivative(0.5)
+    except Exception as failure:  # whatever the author's code raises is the diagnosis
+        return f"{type(failure).__name__}: {failure}".splitlines()[0]
+    return ""
 
 
 @functools.lru_cache(maxsize=256)

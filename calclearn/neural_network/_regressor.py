@@ -146,6 +146,8 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):
     def _validate_targets(self, X, y, *, incremental, reset):
         X, y = self._rows(X, y, reset=reset, multi_output=True, y_numeric=True)
         y = y.toarray() if issparse(y) else y
+        if y.dtype.kind not in "fiub":
+            raise ValueError(f"y must hold numbers, got dtype {y.dtype}")
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         return X, y
@@ -160,6 +162,14 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):
     def _targets(self, y):
         get_loss(self.loss).check_targets(y)
         return y.reshape(len(y), -1)
+
+    def _check_validation_targets(self, y):
+        if y.size // max(len(y), 1) != self.n_outputs_:
+            raise ValueError(f"y_val must have {self.n_outputs_} outputs as y has, got shape {y.shape}")
+        if y.dtype.kind not in "fiub" or not np.isfinite(y).all():
+            raise ValueError("y_val must hold finite numbers")
+        if len(y) < 2:
+            raise ValueError(f"X_val must have at least 2 rows, got {len(y)}: one alone has no variance")
 
     def _count_outputs(self, targets):
         return targets.shape[1]

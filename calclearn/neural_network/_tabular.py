@@ -88,6 +88,7 @@ class Tabular(MultilayerPerceptron):
             mask = np.zeros(X.shape[1], bool) if self._categorical is None else self._categorical
             levels = {f: len(known) for f, known in self.categories_.items()}
             self._columns = learn_columns(X, mask, levels, self.max_indicators)
+            self._sizes = self.n_waves, self.number_size, self.category_size
         X = encode_columns(X, self._columns, self.dtype)
         if isinstance(y, str):
             return X
@@ -100,12 +101,12 @@ class Tabular(MultilayerPerceptron):
 
     def _inputs(self) -> Inputs:
         numbers, indicators, levels = count_columns(self._columns)
-        sizes = self.n_waves, self.number_size, self.category_size
-        return Inputs(numbers, indicators, levels, *sizes)
+        return Inputs(numbers, indicators, levels, *self._sizes)
 
-    def _network(self, n_features):
+    def _network(self, units, form):
         inputs = self._inputs()
-        return dataclasses.replace(super()._network(inputs.n_embedded), inputs=inputs)
+        units = (inputs.n_embedded, *units[1:])
+        return dataclasses.replace(super()._network(units, form), inputs=inputs)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -74,6 +74,7 @@ class StochasticTraining:
             rows, validation = self._set_apart(X, y, targets, weight, random_state)
             X, targets = X[rows], targets[rows]
             weight = None if weight is None else weight[rows]
+        self._go_on_recording(network)
         rule = self._rule()
         self._begin(rule, parameters, incremental)
         session = Session(
@@ -140,14 +141,36 @@ class StochasticTraining:
             )
         return train, Validation(X[held], y[held], None if weight is None else weight[held])
 
+    def _start_record(self, network):
+        """The record of epochs before the first."""
+        self.loss_curve_ = []
+        self.gradient_norms_ = np.zeros((0, network.n_dense))
+        self._no_improvement_count = 0
+        early = self.early_stopping
+        self.best_loss_ = None if early else np.inf
+        self.validation_scores_ = [] if early else None
+        self.best_validation_score_ = -np.inf if early else None
+
+    def _go_on_recording(self, network):
+        """What is missing of the record where an earlier fit was by L-BFGS, or stopped by other numbers."""
+        if not hasattr(self, "loss_curve_"):
+            self._start_record(network)
+        if self.early_stopping and self.best_validation_score_ is None:
+            self.best_validation_score_ = -np.inf
+        if not self.early_stopping and self.best_loss_ is None:
+            self.best_loss_ = np.inf
+
     def _begin(self, rule, parameters, incremental):
         """What the rule remembers, and the learning rate: new, but where `partial_fit` goes on."""
         shape = len(rule.state), len(parameters)
         if incremental and getattr(self, "_moments", np.zeros(0)).shape == shape:
             self._moments = self._moments.astype(parameters.dtype)  # a copy: a fit that fails changes nothing
+            if rule.learning_rate != self._first_rate:  # the parameter was changed between two calls
+                self._first_rate = self._rate = rule.learning_rate
             return
         self._moments = np.zeros(shape, parameters.dtype)
-        self._n_steps, self._rate = 0, rule.learning_rate
+        self._n_steps, self._rate, self._n_calls = 0, rule.learning_rate, 0
+        self._first_rate = rule.learning_rate
 
     # -------------------------------------------------------------------------------------------- the epochs
 
@@ -155,7 +178,7 @@ class StochasticTraining:
         """Epoch by epoch; the reason to stop, and the best weights."""
         order, best = np.arange(session.n), Best(self._slack)
         parameters, memory = session.buffers.parameters, session.buffers.memory
-        clock = None if self.schedule is None else get_schedule(self.schedule).start(self.max_iter)
+        clock, done = self._clock(incremental)
         scorer = None if validation is None else self._scorer(session, validation)
         self.n_iter_ = 0
         self.loss_curve_, norms_of_epochs = list(self.loss_curve_), list(getattr(self, "gradient_norms_", ()))
@@ -169,7 +192,9 @@ class StochasticTraining:
                     drawn = np.arange(session.n)
                     random_state.shuffle(drawn)
                     order = order[drawn]
-                value, penalty, norms = session.train(order, self._rates(session.n_batches, epoch, clock))
+                value, penalty, norms = session.train(
+                    order, self._rates(session.n_batches, done + epoch, clock)
+                )
                 self.n_iter_ += 1
                 self.t_ += session.n
                 self.loss_ = value * self._reported + penalty
@@ -183,7 +208,7 @@ class StochasticTraining:
                 stopped = progress(self.n_iter_, self.loss_, parameters, said)
                 if clock is not None:
                     clock.tell(self.loss_)
-                if np.isnan(self.loss_) or not np.isfinite(parameters).all():
+                if not (np.isfinite(self.loss_) and np.isfinite(parameters).all()):
                     reason = DIVERGED
                     break
                 if self._is_enough(score) or stopped:
@@ -202,6 +227,17 @@ class StochasticTraining:
             reason = INTERRUPTED
         self.gradient_norms_ = np.array(norms_of_epochs).reshape(len(norms_of_epochs), -1)
         return reason, best
+
+    def _clock(self, incremental):
+        """The clock of the schedule, if there is one, and the calls of `partial_fit` that it has run."""
+        done = self._n_calls if incremental else 0
+        self._n_calls = done + 1 if incremental else 0
+        if self.schedule is None:
+            return None, done
+        clock = get_schedule(self.schedule).start(self.max_iter)
+        for loss in self.loss_curve_[len(self.loss_curve_) - done :]:
+            clock.tell(loss)
+        return clock, done
 
     def _rates(self, n_batches, epoch, clock):
         """The learning rate of each batch of an epoch."""

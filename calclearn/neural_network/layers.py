@@ -58,10 +58,16 @@ def output_error(loss, y, raw):
     >>> output_error("squared_error", y=np.array([1.0, 0.0]), raw=np.array([[3.0], [1.0]])).tolist()
     [[1.0], [0.5]]
     """
-    loss, raw = get_loss(loss), np.ascontiguousarray(raw)
+    loss, raw = get_loss(loss), _rows(raw)
+    y = np.asarray(y, raw.dtype)
+    if y.shape[:1] != raw.shape[:1]:
+        raise ValueError(f"y must have {len(raw)} rows as raw has, got shape {y.shape}")
+    loss.check_targets(y)
     if hasattr(loss, "value_row"):
-        return pointwise.gradient(loss, np.asarray(y, raw.dtype).ravel(), raw) / len(raw)
-    y = np.broadcast_to(np.asarray(y, raw.dtype).reshape(len(raw), -1), raw.shape)
+        if y.size and y.max() >= raw.shape[1]:
+            raise ValueError(f"y must hold classes below {raw.shape[1]}, got {y.max():g}")
+        return pointwise.gradient(loss, y.ravel(), raw) / len(raw)
+    y = np.broadcast_to(y.reshape(len(raw), -1), raw.shape)
     return pointwise.gradient(loss, y.ravel(), raw.ravel()).reshape(raw.shape) / len(raw)
 
 
@@ -122,11 +128,17 @@ class Dense(Layer):
 
     def __init__(self, weights, bias):
         super().__init__(weights=weights, bias=bias)
+        weights, bias = self.parameters.values()
+        if weights.ndim != 2 or bias.shape != weights.shape[1:]:
+            raise ValueError(
+                "weights must have shape (n_in, n_out) and bias (n_out,), "
+                f"got {weights.shape} and {bias.shape}"
+            )
 
     def forward(self, x):
         weights, bias = self.parameters.values()
-        self._inputs = _floats(x)
-        outputs = np.empty((len(x), weights.shape[1]), np.result_type(self._inputs, weights))
+        self._inputs = _rows(x, len(weights))
+        outputs = np.empty((len(self._inputs), weights.shape[1]), np.result_type(self._inputs, weights))
         _layers.dense_forward(self._inputs, weights, outputs)
         _layers.add_bias(outputs, bias)
         return outputs
@@ -172,7 +184,7 @@ class Activation(Layer):
         self.activation = get_activation(activation)
 
     def forward(self, x):
-        self._slope = np.array(x, dtype=np.result_type(x, np.float32))
+        self._slope = _rows(x, copy=True)
         outputs = np.empty_like(self._slope)
         _layers.activation_training(self.activation, self._slope, outputs[0, :0], outputs)
         return outputs
@@ -233,7 +245,7 @@ class Dropout(Layer):
         return self._masked(error), {}
 
     def _masked(self, array):
-        masked = np.array(array, dtype=np.result_type(array, np.float32))
+        masked = _rows(array, copy=True)
         _layers.dropout(_layers.dropout_key(self.seed, self.step, 0), self.rate, 0, masked)
         return masked
 
@@ -241,6 +253,11 @@ class Dropout(Layer):
 class _Norm(Layer):
     def __init__(self, scale, shift, epsilon=1e-5):
         super().__init__(scale=scale, shift=shift)
+        scale, shift = self.parameters.values()
+        if scale.ndim != 1 or shift.shape != scale.shape:
+            raise ValueError(f"scale and shift must have shape (k,), got {scale.shape} and {shift.shape}")
+        if not epsilon >= 0:
+            raise ValueError(f"epsilon must be >= 0, got {epsilon}")
         self.epsilon = float(epsilon)
 
     def backward(self, error):
@@ -283,7 +300,7 @@ class BatchNorm(_Norm):
 
     def forward(self, x):
         scale, shift = self.parameters.values()
-        self._normalised = np.array(x, dtype=np.result_type(x, np.float32))
+        self._normalised = _rows(x, len(scale), copy=True)
         self._inverse, outputs = np.empty_like(scale), np.empty_like(self._normalised)
         _layers.batch_norm_training(
             self._normalised, scale, shift, self.epsilon, self._inverse, self.running, self.share, outputs
@@ -301,6 +318,7 @@ class BatchNorm(_Norm):
         -------
         ndarray of shape (n, k)
         """
+        x = _rows(x, self.running.shape[1])
         outputs = np.empty_like(x)
         _layers.batch_norm_forward(x, *self.parameters.values(), self.epsilon, self.running, outputs)
         return outputs
@@ -319,8 +337,11 @@ class LayerNorm(_Norm):
     _back = staticmethod(_layers.layer_norm_backward)
 
     def forward(self, x):
-        self._normalised = np.array(x, dtype=np.result_type(x, np.float32))
-        self._inverse, outputs = np.empty(len(x), self._normalised.dtype), np.empty_like(self._normalised)
+        self._normalised = _rows(x, len(self.parameters["scale"]), copy=True)
+        self._inverse, outputs = (
+            np.empty(len(self._normalised), self._normalised.dtype),
+            np.empty_like(self._normalised),
+        )
         _layers.layer_norm_forward(
             self._normalised, *self.parameters.values(), self.epsilon, self._inverse, outputs
         )
@@ -414,7 +435,10 @@ class Residual(Sequential):
     """
 
     def forward(self, x):
+        x = _rows(x)
         outputs = super().forward(x)
+        if outputs.shape != x.shape:
+            raise ValueError(f"the layers turn shape {x.shape} into {outputs.shape}: nothing leads past them")
         _layers.add(x, outputs)
         return outputs
 
@@ -433,6 +457,14 @@ class Residual(Sequential):
         inputs_error, gradients = super().backward(error)
         _layers.add(error, inputs_error)
         return inputs_error, gradients
+
+
+def _rows(x, width=None, *, copy=False):
+    """Rows of numbers of float32 or float64, in C order."""
+    x = np.array(x, np.result_type(np.asarray(x), np.float32), order="C", copy=copy or None)
+    if x.ndim != 2 or width not in (None, x.shape[1]):
+        raise ValueError(f"x must have shape (n, {'k' if width is None else width}), got {x.shape}")
+    return x
 
 
 def _floats(array):

@@ -139,3 +139,32 @@ def test_the_error_of_the_output_is_the_derivative_of_the_mean_loss():
     assert_allclose(layers.output_error("squared_error", raw + 1, raw), np.full((N, 3), -1 / N))
     one = layers.output_error(LogLoss(), np.ones(N), raw[:, :1])
     assert_allclose(one[:, 0], -1 / (1 + np.exp(raw[:, 0])) / N)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: layers.Dense([1.0, 2.0], [0.0]), "weights must have shape"),
+        (lambda: layers.Dense([[1.0, 2.0]], [0.0]), "bias"),
+        (lambda: layers.Dense([[1.0]], [0.0]).forward(np.ones((2, 3))), r"shape \(n, 1\), got \(2, 3\)"),
+        (lambda: layers.Activation("tanh").forward(np.ones(2)), r"shape \(n, k\), got \(2,\)"),
+        (lambda: layers.BatchNorm([1.0], [0.0]).forward(np.ones((2, 3))), r"shape \(n, 1\)"),
+        (lambda: layers.BatchNorm([1.0], [0.0]).predict(np.ones((2, 3))), r"shape \(n, 1\)"),
+        (lambda: layers.LayerNorm([1.0], [0.0]).forward(np.ones((2, 3))), r"shape \(n, 1\)"),
+        (lambda: layers.LayerNorm([1.0], [0.0, 1.0]), "scale and shift"),
+        (lambda: layers.LayerNorm([1.0], [0.0], epsilon=-1.0), "epsilon"),
+        (lambda: layers.Residual(layers.Dense([[1.0, 2.0]], [0.0, 0.0])).forward([[1.0]]), "past them"),
+        (lambda: layers.output_error("log_loss", [0, 7], [[1.0], [2.0]]), r"y\[1\] is 7"),
+        (lambda: layers.output_error("multinomial_log_loss", [0, 5], np.ones((2, 3))), "below 3, got 5"),
+        (lambda: layers.output_error("squared_error", [0, 1, 2], [[1.0], [2.0]]), "2 rows"),
+    ],
+)
+def test_shapes_and_numbers_that_do_not_fit_are_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+@pytest.mark.parametrize("name", ["activation", "dropout", "dense"])
+def test_rows_may_be_lists(name):
+    rows = random(2, K).tolist()
+    assert_array_equal(made(name).forward(rows), made(name).forward(np.array(rows)))

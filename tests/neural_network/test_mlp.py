@@ -14,8 +14,7 @@ from sklearn.base import clone
 from sklearn.datasets import load_iris, make_regression
 from sklearn.exceptions import ConvergenceWarning
 
-from calclearn._runtime.formulas import FormulaError
-from calclearn.losses import loss
+from calclearn.losses import FormulaError, loss
 from calclearn.losses._contract import REGISTRY as LOSSES
 from calclearn.neural_network import MLPClassifier, MLPRegressor, _session, activation, get_activation
 from calclearn.neural_network._activations import REGISTRY as ACTIVATIONS
@@ -188,6 +187,8 @@ def test_assigned_weights_are_used():
     model.intercepts_ = [np.zeros(2), np.array([0.5])]
     assert_allclose(model.predict([[3.0, 2.0, 9.0], [-1.0, 1.0, 9.0]]), [7.5, 2.5])
     model.coefs_[1][0, 0] = 10.0  # in place too
+    assert_allclose(model.predict([[3.0, 2.0, 9.0]]), [34.5])
+    model.coefs_[1] = [[10.0], [2.0]]
     assert_allclose(model.predict([[3.0, 2.0, 9.0]]), [34.5])
     model.coefs_[1] = np.ones((3, 1))
     with pytest.raises(ValueError, match="shapes"):
@@ -368,7 +369,7 @@ def test_the_same_bits_for_any_number_of_threads(options, monkeypatch):
         monkeypatch.setattr("calclearn._runtime.threads.thread_count", lambda n_jobs, n=threads: n)
         model = MLPRegressor(**network, **options).fit(rows, rows[:, 0])
         found.append([model.predict(rows), model.gradient_norms_, *model.coefs_])
-    assert parts_of(model._network(30), 400) == 4
+    assert parts_of(model._network_of_weights(), 400) == 4
     assert len(model.coefs_[1].ravel()) > ALONE * BLOCK
     for others in found[1:]:
         for array, other in zip(found[0], others, strict=True):
@@ -423,6 +424,15 @@ def test_a_member_of_the_team_that_fails_is_heard_of(monkeypatch):
         ({"dropout": 1.0}, "dropout"),
         ({"init": "zeros"}, "init"),
         ({"dtype": "float16"}, "dtype"),
+        ({"hidden_layer_sizes": ("a",)}, "hidden_layer_sizes must be integers, got"),
+        ({"hidden_layer_sizes": (5.5,)}, "hidden_layer_sizes must be integers, got"),
+        ({"optimizer": "lbfgs"}, "optimizer='lbfgs'"),
+        ({"solver": "lbfgs", "weight_decay": 0.1}, "weight_decay=0.1 needs"),
+        ({"solver": "lbfgs", "clip_norm": 1.0}, "clip_norm=1.0 needs"),
+        ({"solver": "lbfgs", "schedule": "cosine"}, "schedule=cosine needs"),
+        ({"class_weight": {0: -1.0, 1: 1.0, 2: 1.0}}, "class_weight"),
+        ({"class_weight": {0: np.nan, 1: 1.0, 2: 1.0}}, "class_weight"),
+        ({"class_weight": {0: 0.0, 1: 0.0, 2: 0.0}}, "non-zero"),
     ],
     ids=str,
 )
@@ -440,6 +450,140 @@ def test_bad_targets_are_named():
         MLPClassifier(loss="multinomial_log_loss").fit(R, np.eye(3)[np.arange(120) % 3])
     with pytest.raises(ValueError, match="non-zero"):
         MLPRegressor().fit(R, NUMBERS, sample_weight=np.zeros(120))
+    with pytest.raises(ValueError, match="y must hold numbers, got dtype <U1"):
+        MLPRegressor().fit(R, np.array(["a", "b"] * 60))
+
+
+@pytest.mark.parametrize(
+    ("model", "X_val", "y_val", "message"),
+    [
+        (MLPRegressor(), None, NUMBERS, "y_val needs X_val"),
+        (MLPRegressor(), R[:, :2], NUMBERS, "X_val: X has 2 features"),
+        (MLPRegressor(), np.where(R > 2, np.nan, R), NUMBERS, "X_val: Input X contains"),
+        (MLPRegressor(), R, NUMBERS[:9], "120 rows, but y_val has shape"),
+        (MLPRegressor(), R, np.c_[NUMBERS, NUMBERS], "y_val must have 1 outputs"),
+        (MLPRegressor(), R, np.full(120, np.inf), "y_val must hold finite"),
+        (MLPRegressor(), R[:1], NUMBERS[:1], "at least 2 rows"),
+        (MLPRegressor(solver="lbfgs"), R, NUMBERS, "X_val"),
+        (MLPClassifier(), R, np.full(120, "a"), "y_val must hold labels such as"),
+        (MLPClassifier(), R, np.eye(2)[np.arange(120) % 2], "y_val must have shape"),
+    ],
+)
+def test_rows_to_validate_with_are_named_where_they_are_wrong(model, X_val, y_val, message):
+    y = NUMBERS if isinstance(model, MLPRegressor) else (NUMBERS > 0).astype(int)
+    with pytest.raises(ValueError, match=message):
+        model.fit(R, y, X_val=X_val, y_val=y_val)
+
+
+# ------------------------------------------------------------------------------ parameters that change later
+
+
+@quiet
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"activation": "tanh"},
+        {"residual": True},
+        {"batch_norm": True},
+        {"layer_norm": True},
+        {"loss": "hinge"},
+        {"label_smoothing": 0.5},
+        {"hidden_layer_sizes": (3,)},
+        {"solver": "lbfgs", "dropout": 0.5},
+    ],
+    ids=str,
+)
+def test_a_parameter_that_changes_after_the_fit_changes_no_prediction(changed):
+    model = MLPClassifier((4, 4), max_iter=2, random_state=0).fit(X, LABELS)
+    before = model.predict_proba(X)
+    assert_array_equal(model.set_params(**changed).predict_proba(X), before)
+
+
+@quiet
+def test_a_norm_cannot_be_added_to_a_network_that_goes_on():
+    model = MLPRegressor(hidden_layer_sizes=(4,), max_iter=2, warm_start=True).fit(R, NUMBERS)
+    with pytest.raises(ValueError, match="batch_norm=True"):
+        model.set_params(batch_norm=True).fit(R, NUMBERS)
+
+
+@quiet
+def test_training_goes_on_after_lbfgs_and_under_another_way_to_stop():
+    model = MLPRegressor(
+        hidden_layer_sizes=(4,), max_iter=3, warm_start=True, solver="lbfgs", random_state=0
+    ).fit(R, NUMBERS)
+    model.set_params(solver="adam").fit(R, NUMBERS)
+    assert len(model.loss_curve_) == 3
+    model.set_params(early_stopping=True).fit(R, NUMBERS)
+    assert model.best_validation_score_ == max(model.validation_scores_)
+    other = MLPRegressor(
+        hidden_layer_sizes=(4,), max_iter=3, warm_start=True, early_stopping=True, random_state=0
+    )
+    other.fit(R, NUMBERS).set_params(early_stopping=False).fit(R, NUMBERS)
+    assert other.best_loss_ == min(other.loss_curve_[3:])
+
+
+@quiet
+def test_calls_of_partial_fit_go_along_the_schedule_and_hear_of_a_new_rate():
+    options = {"hidden_layer_sizes": (4,), "random_state": 0, "shuffle": False, "max_iter": 3}
+    whole = MLPRegressor(schedule="cosine", **options).fit(R, NUMBERS)
+    calls = MLPRegressor(schedule="cosine", **options)
+    for _ in range(3):
+        calls.partial_fit(R, NUMBERS)
+    assert_allclose(flat(calls), flat(whole), rtol=1e-12)
+    before = flat(calls).copy()
+    calls.set_params(schedule=None, learning_rate_init=1e-30).partial_fit(R, NUMBERS)
+    assert_allclose(flat(calls), before, rtol=1e-12)
+
+
+@quiet
+def test_lbfgs_says_each_iteration_and_hears_ctrl_c(capsys, monkeypatch):
+    model = MLPRegressor(hidden_layer_sizes=(4,), solver="lbfgs", max_iter=4, random_state=0, verbose=True)
+    three = clone(model).set_params(max_iter=3).fit(R, NUMBERS)
+    assert len(capsys.readouterr().out.splitlines()) == 3
+
+    def interrupt(self, iteration, objective, scores):
+        if iteration == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("calclearn.neural_network._training.EpochProgress.say", interrupt)
+    with pytest.warns(UserWarning, match="interrupted"):
+        model.fit(R, NUMBERS)
+    assert (model.n_iter_, model.optimality_.reason) == (3, "interrupted")
+    assert_allclose(flat(model), flat(three), rtol=1e-12)
+
+
+@quiet
+def test_an_activation_is_known_by_its_name_and_says_why_it_does_not_compile():
+    @activation("cube")
+    class Cube:
+        def value(self, x):
+            return x * x * x
+
+    @activation("mean")
+    class Mean:
+        def value(self, x):
+            return x.mean()
+
+    options = {"hidden_layer_sizes": (3,), "solver": "lbfgs", "random_state": 0, "max_iter": 500}
+    assert_array_equal(
+        flat(MLPRegressor(activation="cube", **options).fit(R[:9], NUMBERS[:9])),
+        flat(MLPRegressor(activation=Cube(), **options).fit(R[:9], NUMBERS[:9])),
+    )
+    with pytest.raises(FormulaError, match=r"does not compile: AttributeError.*mean"):
+        MLPRegressor(activation=Mean(), **options).fit(R, NUMBERS)
+
+
+def test_an_infinite_loss_is_an_error_though_no_weight_is_infinite():
+    with pytest.raises(ValueError, match="large values"):
+        MLPRegressor(hidden_layer_sizes=(4,), random_state=0).fit(R, 1e200 * NUMBERS)
+
+
+@quiet
+@pytest.mark.parametrize("loss", [None, "multinomial_log_loss"])
+def test_of_one_class_there_is_one_probability(loss):
+    model = MLPClassifier((4,), loss=loss, max_iter=2).fit(X, np.full(len(X), "a"))
+    assert_array_equal(model.predict(X[:2]), ["a", "a"])
+    assert_array_equal(model.predict_proba(X[:2]), [[1.0], [1.0]])
 
 
 @quiet

@@ -155,6 +155,20 @@ def test_what_cannot_be_is_said():
         TabularMLPRegressor(categorical_features=[3]).fit([[1.0]] * 10, np.arange(10.0))
 
 
+def test_a_column_of_categories_that_is_to_be_none_is_named():
+    pandas = pytest.importorskip("pandas")
+    X = pandas.DataFrame({"city": pandas.Categorical(["Rome", "Oslo"] * 10)})
+    with pytest.raises(ValueError, match="column 'city' of X"):
+        TabularMLPRegressor(categorical_features=None, **SMALL).fit(X, np.arange(20.0))
+
+
+def test_embeddings_that_are_asked_for_after_the_fit_change_no_prediction(table):
+    X, y = table
+    model = TabularMLPRegressor(**SMALL).fit(X, y)
+    before = model.predict(X)
+    assert_array_equal(model.set_params(n_waves=2, category_size=3, number_size=1).predict(X), before)
+
+
 def test_inputs_count_what_they_put_out():
     inputs = Inputs(3, 2, (4, 5), waves=6, width=2, code_width=7)
     assert (inputs.columns, inputs.n_embedded) == (7, 3 * 3 + 2 + 2 * 7)
