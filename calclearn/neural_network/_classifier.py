@@ -191,6 +191,10 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
             return X, y
         if not hasattr(self, "_is_multilabel"):  # the first call of partial_fit
             self._is_multilabel = y.ndim == 2
+        if self._is_multilabel != (y.ndim == 2):
+            kinds = "one label a row", "an indicator of labels"
+            before, now = kinds if y.ndim == 2 else kinds[::-1]
+            raise ValueError(f"y is {now}, and was {before} in the previous call")
         classes = unique_labels(y)
         if self.warm_start and set(classes) != set(self.classes_):
             raise ValueError(
@@ -204,13 +208,16 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
             )
         return X, y
 
+    def _unsmoothed(self, loss):
+        """What the parameter `loss` stands for."""
+        if loss is not None:
+            return get_loss(loss)
+        several = len(self.classes_) > 2 and not self._is_multilabel
+        return MultinomialLogLoss() if several else LogLoss()
+
     def _loss(self):
         """The loss of the parameters."""
-        several = len(self.classes_) > 2 and not self._is_multilabel
-        if self.loss is None:
-            loss = MultinomialLogLoss() if several else LogLoss()
-        else:
-            loss = get_loss(self.loss)
+        loss = self._unsmoothed(self.loss)
         if hasattr(loss, "value_row") and self._is_multilabel:
             raise ValueError(f"loss={self.loss!r} is of one class a row, and y of several labels")
         if not hasattr(loss, "value_row") and loss.domain not in LABELS:
@@ -257,7 +264,12 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
         if self.class_weight is None:
             return weight
         of_classes = compute_sample_weight(self.class_weight, y)
-        return of_classes if weight is None else weight * of_classes
+        weight = of_classes if weight is None else weight * of_classes
+        if not (weight.min() >= 0 and weight.sum() > 0):
+            raise ValueError(
+                f"class_weight={self.class_weight!r}: weights must not be negative, nor all of them zero"
+            )
+        return weight
 
     # ----------------------------------------------------------------------------------------- fit, and more
 
@@ -313,7 +325,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
             return (raw > 0).astype(int)
         if raw.shape[1] == 1:
             return self.classes_[np.minimum((raw[:, 0] > 0).astype(int), len(self.classes_) - 1)]
-        return self.classes_[raw.argmax(axis=1)]
+        return self.classes_[np.minimum(raw.argmax(axis=1), len(self.classes_) - 1)]
 
     @available_if(_states_probabilities)
     def predict_proba(self, X):
@@ -328,7 +340,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
         probabilities : ndarray of shape (n_samples, n_classes)
         """
         raw = self._raw(X)
-        loss = self._loss()
+        loss = self._unsmoothed(self._loss_in_use)
         if hasattr(loss, "mean_row"):
             return pointwise.mean(loss, raw)
         mean = pointwise.mean(loss, raw.ravel()).reshape(raw.shape)

@@ -71,7 +71,7 @@ EXTRAS = """dropout : float, default=0.0
         `learning_rate_init`, a rule its own learning rate.
     schedule : str or Schedule, default=None
         A schedule of :mod:`calclearn.optimize`, over `max_iter` epochs, in the place of `learning_rate`.  To
-        have used them all is no reason to warn then.
+        have used them all is no reason to warn then.  Calls of `partial_fit` run through it, an epoch each.
     dtype : {{"float32", "float64"}}, default=None
         Of weights and arithmetic; None keeps that of X.
     restore_best : bool, default=False

@@ -8,8 +8,9 @@ from typing import ClassVar
 
 import numpy as np
 import scipy.optimize
+from scipy.sparse import issparse
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
+from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils._param_validation import Options
 from sklearn.utils.validation import check_is_fitted
 
@@ -36,6 +37,9 @@ from ._session import Session, block_rows
 from ._training import StochasticTraining, Validation
 
 STOCHASTIC = ("sgd", "adam")
+STRUCTURE = ("activation", "batch_norm", "layer_norm", "residual")  # of parameters, what predictions go by
+OF_NORMS = ("norm_scales_", "norm_shifts_", "_running")
+OF_EPOCHS = ("loss_curve_", "gradient_norms_", "validation_scores_", "best_loss_", "best_validation_score_")
 NOT_FINITE = (
     "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
     "preprocessed."
@@ -104,9 +108,11 @@ class MultilayerPerceptron(StochasticTraining, LossParameters, CalculusEstimator
         )
 
     def _network_of_weights(self):
-        """What has been fitted, whatever sizes the parameters ask for by now."""
+        """What has been fitted, whatever the parameters ask for by now."""
         units = [np.shape(self.coefs_[0])[0], *(np.shape(weights)[1] for weights in self.coefs_)]
-        return dataclasses.replace(self._network(units[0]), units=tuple(units))
+        fitted = copy.copy(self)
+        fitted.__dict__.update(getattr(self, "_structure_of_fit", {}))
+        return dataclasses.replace(fitted._network(units[0]), units=tuple(units))
 
     def _rule(self):
         """The update rule; one that is handed in keeps its own learning rate."""
@@ -114,6 +120,8 @@ class MultilayerPerceptron(StochasticTraining, LossParameters, CalculusEstimator
         if isinstance(self.optimizer, str):
             return get_rule(self.optimizer, learning_rate=rate)
         if self.optimizer is not None:
+            if "learning_rate" not in (field.name for field in dataclasses.fields(self.optimizer)):
+                raise ValueError(f"optimizer={self.optimizer!r} must have a field learning_rate")
             return self.optimizer
         if self.solver == "adam":
             return PaperAdam(rate, self.beta_1, self.beta_2, self.epsilon)
@@ -160,7 +168,7 @@ class MultilayerPerceptron(StochasticTraining, LossParameters, CalculusEstimator
         self.n_outputs_ = self._count_outputs(targets)
         network = self._network(X.shape[1])
         random_state = check_random_state(self.random_state)
-        dtype = np.dtype(self.dtype or (X.dtype if first else self.coefs_[0].dtype))
+        dtype = self._precision(X if first else self.coefs_[0])
         if first:
             parameters = initial_parameters(network, self.init, random_state, dtype)
             self._start(network, parameters)
@@ -174,22 +182,36 @@ class MultilayerPerceptron(StochasticTraining, LossParameters, CalculusEstimator
         self._keep(network, parameters, memory)
         if not np.isfinite(parameters).all():
             raise ValueError(NOT_FINITE)
+        self._structure_of_fit = {name: getattr(self, name) for name in self._structure}
         return self
+
+    _structure = STRUCTURE
+
+    def _precision(self, *arrays):
+        """The dtype of the parameter, else float32 where all arrays are of it; assigned ones may be of any."""
+        single = all(np.asarray(array).dtype == np.float32 for array in arrays)
+        return np.dtype(self.dtype or ("float32" if single else "float64"))
 
     def _start(self, network, parameters):
         """The attributes before the first step."""
         self.n_iter_ = self.t_ = 0
         self.n_layers_ = len(network.units)
         self.out_activation_ = self._out_activation()
+        for name in (*OF_NORMS, *OF_EPOCHS):  # of another fit
+            self.__dict__.pop(name, None)
         self._keep(network, parameters, network.new_memory())
         if self._is_stochastic:
-            self.loss_curve_ = []
-            self.gradient_norms_ = np.zeros((0, network.n_dense))
-            self._no_improvement_count = 0
-            early = self.early_stopping
-            self.best_loss_ = None if early else np.inf
-            self.validation_scores_ = [] if early else None
-            self.best_validation_score_ = -np.inf if early else None
+            self._start_record(network)
+
+    def _start_record(self, network):
+        """What is noted of each epoch, before the first."""
+        self.loss_curve_ = []
+        self.gradient_norms_ = np.zeros((0, network.n_dense))
+        self._no_improvement_count = 0
+        early = self.early_stopping
+        self.best_loss_ = None if early else np.inf
+        self.validation_scores_ = [] if early else None
+        self.best_validation_score_ = -np.inf if early else None
 
     def _keep(self, network, parameters, memory):
         """Weights and biases as views of the flat vector, and what norms have learned."""
@@ -208,17 +230,21 @@ class MultilayerPerceptron(StochasticTraining, LossParameters, CalculusEstimator
         """A flat copy of the parameters, and of the running statistics."""
         arrays = [*self.coefs_, *self.intercepts_]
         if network.norm:
-            arrays += [*self.norm_scales_, *self.norm_shifts_]
+            arrays += [*getattr(self, "norm_scales_", ()), *getattr(self, "norm_shifts_", ())]
         if network.inputs is not None:
             arrays += self.embeddings_
-        for array, shape in zip(arrays, network.shapes, strict=True):
-            if np.shape(array) != shape:
-                raise ValueError(
-                    f"coefs_ and intercepts_ have arrays of shapes {[np.shape(a) for a in arrays]}; "
-                    f"the parameters ask for {network.shapes}"
-                )
+        shapes, memory = [np.shape(array) for array in arrays], np.zeros(0)
+        if shapes != network.shapes:
+            raise ValueError(
+                f"coefs_, intercepts_ and what else was fitted have arrays of shapes {shapes}; the parameters "
+                f"ask for {network.shapes}"
+            )
         flat = np.concatenate([np.asarray(array, dtype).ravel() for array in arrays])
-        return flat, (self._running.copy() if network.norm == "batch" else np.zeros(0))
+        if network.norm == "batch":
+            memory = np.array(getattr(self, "_running", memory))
+            if memory.size != network.new_memory().size:
+                raise ValueError("batch_norm=True: the fit before had none, or other hidden layers")
+        return flat, memory
 
     # -------------------------------------------------------------------------------------------- L-BFGS
 
@@ -321,15 +347,16 @@ class MultilayerPerceptron(StochasticTraining, LossParameters, CalculusEstimator
         """What `fit` was handed to validate with."""
         if y is None:
             raise ValueError("X_val needs y_val, got None")
-        X = self._rows(X, reset=False)
-        return Validation(X, np.asarray(y), None)
+        X, y = self._rows(X, reset=False), y.toarray() if issparse(y) else np.asarray(y)
+        check_consistent_length(X, y)
+        return Validation(X, y, None)
 
     def _raw(self, X):
         """Raw predictions of shape (n_samples, n_outputs)."""
         check_is_fitted(self)
         X = self._rows(X, reset=False)
         network = self._network_of_weights()
-        dtype = np.dtype(self.dtype or np.result_type(X.dtype, self.coefs_[0].dtype))
+        dtype = self._precision(X, self.coefs_[0])
         parameters, memory = self._pack(network, dtype)
         size = min(X.shape[0], block_rows(network))
         return Session(network, None, X, None, None, parameters, memory, size).predict()

@@ -140,6 +140,8 @@ class Session:
         clip_norm=0.0,
         seed=0,
     ):
+        if X.shape[1] != network.columns:  # the loops would read what lies behind X
+            raise ValueError(f"coefs_[0] is of {network.columns} features, X has {X.shape[1]}")
         dtype = parameters.dtype
         self.network, self.n, self.size, self.loss = network, X.shape[0], size, loss
         predicts = y is None

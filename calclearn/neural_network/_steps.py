@@ -62,6 +62,9 @@ def scalar_error(kind, fields, record, chosen, y, weight, scale, values, deltas,
         row = chosen[i]
         s = weight_of(weight, row)
         factor = number(s * scale)
+        if s == 0.0:  # whatever the loss is: 0 times infinity would be NaN
+            error[i] = 0
+            continue
         for k in range(raw.shape[1]):
             gradient, _ = loss.derivatives(y[row, k], raw[i, k])
             error[i, k] = factor * gradient
@@ -102,6 +105,9 @@ def row_error(kind, fields, record, chosen, y, weight, scale, values, deltas, su
         row = chosen[i]
         s = weight_of(weight, row)
         factor = number(s * scale)
+        if s == 0.0:
+            error[i] = 0
+            continue
         total += s * _value_gradient_row(loss, y[row, 0], raw[i], error[i], curvature)
         for k in range(raw.shape[1]):
             error[i, k] *= factor

@@ -19,7 +19,7 @@ from ..losses import Loss, get_loss
 from ..optimize.schedules import Schedule
 from ._classifier import MLPClassifier
 from ._columns import count_columns, encode_columns, learn_columns
-from ._estimator import MultilayerPerceptron
+from ._estimator import STRUCTURE, MultilayerPerceptron
 from ._inputs import Inputs
 from ._regressor import MLPRegressor
 
@@ -45,9 +45,8 @@ class Tabular(MultilayerPerceptron):
     tol, shuffle, warm_start = -SAME, True, False
     early_stopping, restore_best, init, dtype = True, True, "lecun", "float32"
     batch_norm, layer_norm, residual = False, False, False
-    _prefers_last = (
-        True  # with few rows set apart, many epochs score alike, and the first have learned little
-    )
+    _slack = SAME  # with few rows set apart, many epochs score alike, and the first have learned little
+    _structure = (*STRUCTURE, "n_waves", "number_size", "category_size")
 
     @property
     def partial_fit(self):
@@ -104,6 +103,8 @@ class Tabular(MultilayerPerceptron):
 
     def _network(self, n_features):
         inputs = self._inputs()
+        if inputs.n_embedded == 0:
+            raise ValueError("X has no column with values: each is of categories, and all of them are missing")
         return dataclasses.replace(super()._network(inputs.n_embedded), inputs=inputs)
 
     def __sklearn_tags__(self):

@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 
 from ..base import Progress
-from ..optimize.schedules import get_schedule
+from ..optimize.schedules import Clock, get_schedule
 from ._session import Session, block_rows
 
 SHARE_LOOKED_AT, LEAST_LOOKED_AT = 0.1, 1000  # see `looked_at`
@@ -74,6 +74,8 @@ class StochasticTraining:
             rows, validation = self._set_apart(X, y, targets, weight, random_state)
             X, targets = X[rows], targets[rows]
             weight = None if weight is None else weight[rows]
+        if not hasattr(self, "loss_curve_"):  # L-BFGS was before
+            self._start_record(network)
         rule = self._rule()
         self._begin(rule, parameters, incremental)
         session = Session(
@@ -142,7 +144,7 @@ class StochasticTraining:
             self._moments = self._moments.astype(parameters.dtype)  # a copy: a fit that fails changes nothing
             return
         self._moments = np.zeros(shape, parameters.dtype)
-        self._n_steps, self._rate = 0, rule.learning_rate
+        self._n_steps, self._rate, self._timed = 0, rule.learning_rate, []
 
     # -------------------------------------------------------------------------------------------- the epochs
 
@@ -150,7 +152,7 @@ class StochasticTraining:
         """Epoch by epoch; the reason to stop, and the best weights."""
         order, best = np.arange(session.n), Best(self._slack)
         parameters, memory = session.buffers.parameters, session.buffers.memory
-        clock = None if self.schedule is None else get_schedule(self.schedule).start(self.max_iter)
+        clock, begun = self._clock(incremental=incremental)
         scorer = None if validation is None else self._scorer(session, validation)
         self.n_iter_ = 0
         self.loss_curve_, norms_of_epochs = list(self.loss_curve_), list(getattr(self, "gradient_norms_", ()))
@@ -164,7 +166,9 @@ class StochasticTraining:
                     drawn = np.arange(session.n)
                     random_state.shuffle(drawn)
                     order = order[drawn]
-                value, penalty, norms = session.train(order, self._rates(session.n_batches, epoch, clock))
+                value, penalty, norms = session.train(
+                    order, self._rates(session.n_batches, begun + epoch, clock)
+                )
                 self.n_iter_ += 1
                 self.t_ += session.n
                 self.loss_ = value * self._reported + penalty
@@ -178,6 +182,8 @@ class StochasticTraining:
                 stopped = progress(self.n_iter_, self.loss_, None, said)
                 if clock is not None:
                     clock.tell(self.loss_)
+                    if incremental:
+                        self._timed = [*self._timed, self.loss_]
                 if np.isnan(self.loss_) or not np.isfinite(parameters).all():
                     reason = DIVERGED
                     break
@@ -195,8 +201,20 @@ class StochasticTraining:
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=7)
             reason = INTERRUPTED
-        self.gradient_norms_ = np.array(norms_of_epochs).reshape(len(norms_of_epochs), -1)
+        self.gradient_norms_ = np.array(norms_of_epochs).reshape(len(norms_of_epochs), session.network.n_dense)
         return reason, best
+
+    def _clock(self, *, incremental):
+        """The schedule at work, and the epochs it has run: none, but where `partial_fit` goes on."""
+        if self.schedule is None:
+            return None, 0
+        clock = get_schedule(self.schedule).start(self.max_iter)
+        if not incremental:
+            return clock, 0
+        if type(clock).tell is not Clock.tell:  # it has learned from losses
+            for loss in self._timed:
+                clock.tell(loss)
+        return clock, len(self._timed)
 
     def _rates(self, n_batches, epoch, clock):
         """The learning rate of each batch of an epoch."""
@@ -208,13 +226,13 @@ class StochasticTraining:
     def _is_enough(self, score):
         """Whether there was no progress for long; takes note of this epoch; the learning rate may fall."""
         if self.early_stopping and score is not None:
-            idle = score < self.best_validation_score_ + self.tol
-            self.best_validation_score_ = max(self.best_validation_score_, score)
+            best = -np.inf if self.best_validation_score_ is None else self.best_validation_score_
+            idle = score < best + self.tol
+            self.best_validation_score_ = max(best, score)
         else:
             best = np.inf if self.best_loss_ is None else self.best_loss_
             idle = self.loss_ > best - self.tol
-            if self.best_loss_ is not None:
-                self.best_loss_ = min(best, self.loss_)
+            self.best_loss_ = min(best, self.loss_)
         self._no_improvement_count = self._no_improvement_count + 1 if idle else 0
         is_sgd = self.solver == "sgd" and self.optimizer is None
         if is_sgd and self.learning_rate == "invscaling" and self.schedule is None:
