@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 import numpy as np
+import scipy.special
 from scipy.sparse import issparse
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
@@ -347,7 +348,12 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
         yes = (1.0 + mean) / 2.0 if loss.domain == "sign" else mean
         if raw.shape[1] == 1:
             return np.hstack([1.0 - yes, yes])
-        return yes if self._is_multilabel else yes / yes.sum(axis=1, keepdims=True)
+        if self._is_multilabel:
+            return yes
+        total = yes.sum(axis=1, keepdims=True)
+        nobody = total[:, 0] == 0  # all are too small for a number: what is left says which is the least so
+        yes[nobody] = scipy.special.softmax(raw[nobody], axis=1)
+        return yes / np.where(total > 0, total, 1.0)
 
     @available_if(_states_probabilities)
     def predict_log_proba(self, X):

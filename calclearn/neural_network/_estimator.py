@@ -87,6 +87,8 @@ class MultilayerPerceptron(StochasticTraining, LossParameters, CalculusEstimator
         "restore_best": ["boolean"],
     }
 
+    _structure: ClassVar[tuple[str, ...]] = STRUCTURE
+
     # ------------------------------------------------------------------------------------------- the problem
 
     def _network(self, n_features):
@@ -185,10 +187,8 @@ class MultilayerPerceptron(StochasticTraining, LossParameters, CalculusEstimator
         self._structure_of_fit = {name: getattr(self, name) for name in self._structure}
         return self
 
-    _structure = STRUCTURE
-
     def _precision(self, *arrays):
-        """The dtype of the parameter, else float32 where all arrays are of it; assigned ones may be of any."""
+        """The dtype asked for, else float32 where all arrays are of it: assigned ones may be of any."""
         single = all(np.asarray(array).dtype == np.float32 for array in arrays)
         return np.dtype(self.dtype or ("float32" if single else "float64"))
 
@@ -236,8 +236,8 @@ class MultilayerPerceptron(StochasticTraining, LossParameters, CalculusEstimator
         shapes, memory = [np.shape(array) for array in arrays], np.zeros(0)
         if shapes != network.shapes:
             raise ValueError(
-                f"coefs_, intercepts_ and what else was fitted have arrays of shapes {shapes}; the parameters "
-                f"ask for {network.shapes}"
+                f"coefs_, intercepts_ and what else was fitted have arrays of shapes {shapes}; "
+                f"the parameters ask for {network.shapes}"
             )
         flat = np.concatenate([np.asarray(array, dtype).ravel() for array in arrays])
         if network.norm == "batch":

@@ -26,6 +26,7 @@ from ._loops import (
     N_WEIGHTS,
     PENALTY,
     RATE,
+    RATE_DECAY,
     UPDATE,
     WHOLE,
     Buffers,
@@ -61,7 +62,7 @@ def rows_of(X, y, weight, dtype) -> Rows:
         readonly(indices, np.int32),
         readonly(indptr, np.int64),
         readonly(y, dtype),
-        readonly(weight, dtype),
+        readonly(weight, np.float64),  # of any size: their sum divides them
     )
 
 
@@ -188,6 +189,7 @@ class Session:
         self.rows = rows_of(X, y, weight, dtype)
         self.numbers = np.zeros(N_NUMBERS)
         self.numbers[[N_WEIGHTS, L2, DECAY, CLIP]] = network.n_weights, l2, weight_decay, clip_norm
+        self.numbers[RATE_DECAY] = getattr(rule, "decay", 0.0)
         n, parts, n_values = len(parameters), self.n_parts, program.n_values
         self.buffers = Buffers(
             clock=np.array([clock], np.int64),

@@ -47,7 +47,7 @@ def gather_sparse(kind, record, chosen, data, indices, indptr, values, integers)
 @layer
 def weight_of(weight, i):
     """A row's weight; 1 where none are given."""
-    return np.float64(weight[i]) if weight.shape[0] > 0 else 1.0
+    return weight[i] if weight.shape[0] > 0 else 1.0
 
 
 @linked
@@ -190,7 +190,7 @@ def _signatures(dtype):
     floats, doubles = _float(dtype), _array(types.float64)
     buffer = _array(floats)
     stored = [_array(kind, readonly=True) for kind in (floats, types.int32, types.int64)]
-    data = _array(floats, 2, readonly=True), _array(floats, readonly=True)
+    data = _array(floats, 2, readonly=True), _array(types.float64, readonly=True)
     gather = (INTEGERS, INTEGERS, *stored, buffer, INTEGERS)
     error = (doubles, INTEGERS, INTEGERS, *data, types.float64, buffer, buffer, doubles)
     update = (doubles, INTEGERS, types.int64, buffer, buffer, _array(floats, 2), doubles)

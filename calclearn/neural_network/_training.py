@@ -201,7 +201,9 @@ class StochasticTraining:
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=7)
             reason = INTERRUPTED
-        self.gradient_norms_ = np.array(norms_of_epochs).reshape(len(norms_of_epochs), session.network.n_dense)
+        self.gradient_norms_ = np.array(norms_of_epochs).reshape(
+            len(norms_of_epochs), session.network.n_dense
+        )
         return reason, best
 
     def _clock(self, *, incremental):
@@ -227,7 +229,7 @@ class StochasticTraining:
         """Whether there was no progress for long; takes note of this epoch; the learning rate may fall."""
         if self.early_stopping and score is not None:
             best = -np.inf if self.best_validation_score_ is None else self.best_validation_score_
-            idle = score < best + self.tol
+            idle = not score >= best + self.tol  # nor is NaN a progress
             self.best_validation_score_ = max(best, score)
         else:
             best = np.inf if self.best_loss_ is None else self.best_loss_

@@ -15,7 +15,8 @@ from calclearn.neural_network import (
     _session,
 )
 from calclearn.neural_network._columns import encode_columns, learn_columns
-from calclearn.optimize.rules import UpdateRule
+from calclearn.neural_network._training import Best
+from calclearn.optimize.rules import GradientDescent, UpdateRule
 from calclearn.optimize.schedules import Adaptive, Warmup
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -44,7 +45,9 @@ def test_assigned_weights_may_be_of_any_dtype(dtype):
     model, same = (MLPRegressor(**SMALL, warm_start=True).fit(X, NUMBERS) for _ in range(2))
     for which, as_type in ((model, dtype), (same, np.float64)):
         for name in ("coefs_", "intercepts_"):
-            setattr(which, name, [(4 * array).astype(dtype).astype(as_type) for array in getattr(which, name)])
+            setattr(
+                which, name, [(4 * array).astype(dtype).astype(as_type) for array in getattr(which, name)]
+            )
     assert_array_equal(model.predict(X), same.predict(X))
     assert_array_equal(model.fit(X, NUMBERS).coefs_[0], same.fit(X, NUMBERS).coefs_[0])
     assert model.coefs_[0].dtype == np.float64
@@ -100,7 +103,9 @@ def test_early_stopping_may_be_turned_on_and_off():
     assert model.best_loss_ == min(model.loss_curve_[6:])
 
 
-@pytest.mark.parametrize("schedule", ["cosine", Warmup(Adaptive(patience=2), share=0.2)], ids=["timed", "told"])
+@pytest.mark.parametrize(
+    "schedule", ["cosine", Warmup(Adaptive(patience=2), share=0.2)], ids=["timed", "told"]
+)
 def test_partial_fit_runs_through_a_schedule(schedule):
     options = SMALL | {"max_iter": 10, "schedule": schedule, "solver": "sgd", "shuffle": False, "tol": 0.0}
     whole = MLPRegressor(**options, n_iter_no_change=100).fit(X, NUMBERS)
@@ -187,22 +192,62 @@ def formula_of_rule(cls):
     return formula(cls, UpdateRule)
 
 
+def test_decoupled_decay_goes_by_a_rate_that_falls():
+    rule = GradientDescent(learning_rate=0.1, decay=1.0)
+    options = {"hidden_layer_sizes": (), "alpha": 0.0, "random_state": 0, "batch_size": 60}
+    nothing, weight = np.zeros((60, 4)), MLPRegressor(**options, max_iter=1).fit(X, NUMBERS).coefs_[0] * 0 + 1
+    model = MLPRegressor(**options, warm_start=True, optimizer=rule, weight_decay=0.5, max_iter=3)
+    model.fit(nothing, NUMBERS)
+    model.coefs_ = [weight]
+    model.fit(nothing, NUMBERS)
+    assert_allclose(model.coefs_[0], np.prod(1.0 - 0.5 * 0.1 / np.array([1.0, 2.0, 3.0])), rtol=1e-12)
+
+
+def test_gradients_too_large_for_their_square_are_clipped():
+    single, double = (
+        MLPRegressor(**SMALL, clip_norm=1.0, optimizer=GradientDescent(learning_rate=0.1), dtype=dtype)
+        for dtype in ("float32", "float64")
+    )
+    for model in (single, double):
+        model.fit(X, 1e21 * NUMBERS)
+    assert_allclose(single.coefs_[0], double.coefs_[0], rtol=1e-4, atol=1e-5)
+    assert_allclose(single.gradient_norms_, double.gradient_norms_, rtol=1e-3)
+
+
+@pytest.mark.parametrize("size", [1e-60, 1e60])
+def test_weights_of_rows_may_be_of_any_size(size):
+    options = SMALL | {"dtype": "float32", "alpha": 0.0}
+    weight = 1.0 + (LABELS == 1)
+    models = [MLPClassifier(**options).fit(X, LABELS, s * weight) for s in (1.0, size)]
+    assert_allclose(models[0].coefs_[0], models[1].coefs_[0], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.filterwarnings("error")
+def test_probabilities_of_classes_that_are_all_unlikely():
+    model = MLPClassifier((6, 6), max_iter=1, random_state=0, loss="log_loss", solver="lbfgs", tol=1e9)
+    model.fit(X, LABELS)
+    model.coefs_[-1][:], model.intercepts_[-1][:] = 0.0, (-900.0, -800.0, -800.0)
+    assert_allclose(model.predict_proba(X), np.tile([0.0, 0.5, 0.5], (60, 1)), atol=1e-12)
+
+
 # --------------------------------------------------------------------------------------------------- tables
 
 
-def test_of_epochs_that_score_alike_the_last_is_kept():
+def test_of_epochs_that_score_alike_the_last_is_kept(monkeypatch):
     y = np.repeat([0, 1], 30)
     far = X + 100.0 * y[:, None]
-    model = TabularMLPClassifier((8,), max_iter=40, batch_size=8, dropout=0.0, random_state=0).fit(far, y)
-    scores = np.array(model.validation_scores_)
-    assert scores[-1] == scores.max() > scores[0] - 1e-9
-    again = TabularMLPClassifier((8,), max_iter=40, batch_size=8, dropout=0.0, random_state=0)
-    again.restore_best = again.early_stopping = False
-    again.fit(far, y, X_val=far, y_val=y)
-    first = int(np.flatnonzero(scores == scores.max())[0])
-    assert first < 39
-    assert model.loss_curve_[-1] < model.loss_curve_[first]
-    assert_allclose(model.optimality_.objective, model.loss_curve_[-1], rtol=0.05)
+    model = TabularMLPClassifier((8,), max_iter=20, batch_size=8, random_state=0)
+    kept = model.fit(far, y).coefs_[0]
+    assert model.validation_scores_[-2:] == [1.0, 1.0]
+    monkeypatch.setattr(Best, "restore", lambda self, *arrays: None)
+    assert_array_equal(kept, model.fit(far, y).coefs_[0])
+
+
+def test_targets_that_must_stay_in_a_domain_are_not_shifted():
+    y = np.where(NUMBERS > 1.0, 1.0, -1.0)
+    model = TabularMLPRegressor("squared_hinge", (8,), max_iter=60, batch_size=16, random_state=0).fit(X, y)
+    assert np.mean((model.predict(X) > 0) == (y > 0)) > 0.8
+    assert_array_equal(model._shift, 0.0)
 
 
 @pytest.mark.parametrize("scale", [1e-310, 1e-300, 1e307])
