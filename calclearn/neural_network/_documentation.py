@@ -120,8 +120,8 @@ NOTES = """Backpropagation is derived in docs/derivations/backpropagation.md; th
     docstrings of :mod:`calclearn.neural_network.layers`.
 
     Where weights or loss become NaN or infinite, training stops, warns, and keeps the weights of the best
-    epoch.  If that is so after the first epoch, there is none, and `fit` raises a ValueError, as scikit-learn
-    does.
+    epoch.  If weights are not finite after the first epoch, there is none, and `fit` raises a ValueError, as
+    scikit-learn does.
 
     Products are left to BLAS, with one thread where they are small; threads otherwise follow the process's
     share of the machine.  With one thread for BLAS, the same fit has the same bits."""

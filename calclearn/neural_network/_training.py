@@ -139,11 +139,12 @@ class StochasticTraining:
 
     def _begin(self, rule, parameters, incremental):
         """What the rule remembers, and the learning rate: new, but where `partial_fit` goes on."""
-        shape = len(rule.state), len(parameters)
-        if incremental and getattr(self, "_moments", np.zeros(0)).shape == shape:
+        shape, whose = (len(rule.state), len(parameters)), [type(rule).__name__, *rule.state]
+        same = getattr(self, "_moments_of", None) == whose and self._moments.shape == shape
+        if incremental and same:
             self._moments = self._moments.astype(parameters.dtype)  # a copy: a fit that fails changes nothing
             return
-        self._moments = np.zeros(shape, parameters.dtype)
+        self._moments, self._moments_of = np.zeros(shape, parameters.dtype), whose
         self._n_steps, self._rate, self._timed = 0, rule.learning_rate, []
 
     # -------------------------------------------------------------------------------------------- the epochs
@@ -184,7 +185,8 @@ class StochasticTraining:
                     clock.tell(self.loss_)
                     if incremental:
                         self._timed = [*self._timed, self.loss_]
-                if np.isnan(self.loss_) or not np.isfinite(parameters).all():
+                is_lost = np.isnan(self.loss_) if best.arrays is None else not np.isfinite(self.loss_)
+                if is_lost or not np.isfinite(parameters).all():
                     reason = DIVERGED
                     break
                 if self._is_enough(score) or stopped:

@@ -1,5 +1,8 @@
 """From one state to another: parameters changed between calls, weights assigned, targets of another kind."""
 
+import copy
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -115,6 +118,16 @@ def test_partial_fit_runs_through_a_schedule(schedule):
     assert_allclose(by_parts.coefs_[0], whole.coefs_[0], rtol=1e-12)
 
 
+def test_another_rule_has_nothing_to_remember():
+    model = MLPRegressor(**SMALL, solver="sgd").fit(X, NUMBERS)
+    start = [array.copy() for array in model.coefs_]
+    model.set_params(optimizer="rmsprop").partial_fit(X, NUMBERS)  # a velocity is no mean of squares
+    fresh = MLPRegressor(**SMALL | {"max_iter": 1}, optimizer="rmsprop", warm_start=True).fit(X, NUMBERS)
+    assert model._n_steps == fresh._n_steps == 1
+    assert all(np.isfinite(array).all() for array in model.coefs_)
+    assert not np.array_equal(model.coefs_[0], start[0])
+
+
 # -------------------------------------------------------------------------------------------------- targets
 
 
@@ -174,6 +187,38 @@ def test_an_interrupt_in_the_first_epoch_leaves_the_first_weights(monkeypatch):
         model = MLPRegressor(**SMALL).fit(X, NUMBERS)
     assert model.n_iter_ == 0
     assert model.gradient_norms_.shape == (0, 3)
+
+
+def test_an_infinite_loss_is_a_divergence_where_there_is_something_to_go_back_to():
+    model = MLPRegressor(**SMALL, warm_start=True, batch_size=60, restore_best=True)
+    far = NUMBERS.copy()
+    far[0] = 1e200  # whose square is no number; Adam's steps are as long as ever
+    with pytest.warns(UserWarning, match="diverged in epoch 1"):
+        model.fit(X, far, X_val=X, y_val=NUMBERS)
+    assert model.n_iter_ == 1
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"batch_norm": True}, {"early_stopping": True}, {"schedule": "cosine"}]
+)
+@pytest.mark.parametrize("call", ["fit", "partial_fit"])
+def test_a_fit_that_fails_changes_nothing(options, call, monkeypatch):
+    model = MLPRegressor(**SMALL, **options, solver="sgd", warm_start=True).fit(X, NUMBERS)
+    if call == "partial_fit":
+        model.partial_fit(X, NUMBERS, X_val=X, y_val=NUMBERS)
+    before, train = copy.deepcopy(vars(model)), _session.Session.train
+
+    def train_too_far(session, *arguments):
+        lost = train(session, *arguments)
+        session.buffers.parameters[:] = np.inf
+        return lost
+
+    monkeypatch.setattr(_session.Session, "train", train_too_far)
+    with pytest.raises(ValueError, match="non-finite"):
+        getattr(model, call)(X[::-1], NUMBERS, X_val=X, y_val=NUMBERS)
+    assert vars(model).keys() == before.keys()
+    for name, value in before.items():
+        assert pickle.dumps(vars(model)[name]) == pickle.dumps(value), name
 
 
 def test_a_rule_without_a_learning_rate_is_an_error():
