@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 import numpy as np
+import scipy.special
 from scipy.sparse import issparse
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
@@ -15,7 +16,7 @@ from sklearn.utils.multiclass import (
     unique_labels,
 )
 
-from ..base import Interval, Real, StrOptions, check_weights, fitting
+from ..base import Interval, Real, StrOptions, fitting
 from ..losses import LogLoss, Loss, MultinomialLogLoss, get_loss, pointwise
 from ._documentation import documented
 from ._estimator import MultilayerPerceptron
@@ -191,6 +192,10 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
             return X, y
         if not hasattr(self, "_is_multilabel"):  # the first call of partial_fit
             self._is_multilabel = y.ndim == 2
+        if self._is_multilabel != (y.ndim == 2):
+            kinds = "one label a row", "an indicator of labels"
+            before, now = kinds if y.ndim == 2 else kinds[::-1]
+            raise ValueError(f"y is {now}, and was {before} in the previous call")
         classes = unique_labels(y)
         if self.warm_start and set(classes) != set(self.classes_):
             raise ValueError(
@@ -270,7 +275,10 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
         if not all(np.isfinite(each) and each >= 0 for each in given):
             raise ValueError(f"class_weight must hold finite numbers >= 0, got {self.class_weight}")
         of_classes = compute_sample_weight(self.class_weight, y)
-        return check_weights(of_classes if weight is None else weight * of_classes, X)
+        weight = of_classes if weight is None else weight * of_classes
+        if not weight.sum() > 0:
+            raise ValueError(f"class_weight={self.class_weight!r} leaves no row a weight")
+        return weight
 
     # ----------------------------------------------------------------------------------------- fit, and more
 
@@ -350,7 +358,12 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
         yes = (1.0 + mean) / 2.0 if loss.domain == "sign" else mean
         if raw.shape[1] == 1:
             return np.hstack([1.0 - yes, yes])
-        return yes if self._is_multilabel else yes / yes.sum(axis=1, keepdims=True)
+        if self._is_multilabel:
+            return yes
+        total = yes.sum(axis=1, keepdims=True)
+        nobody = total[:, 0] == 0  # all are too small for a number: what is left says which is the least so
+        yes[nobody] = scipy.special.softmax(raw[nobody], axis=1)
+        return yes / np.where(total > 0, total, 1.0)
 
     @available_if(_states_probabilities)
     def predict_log_proba(self, X):

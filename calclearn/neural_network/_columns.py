@@ -9,6 +9,7 @@ others codes.
 import numpy as np
 
 MOST = 3.0  # what no number exceeds
+LARGEST = np.finfo(np.float64).max
 UNKNOWN = -1.0  # the code of a category that was not there
 
 
@@ -39,7 +40,7 @@ def learn_columns(X, is_category, levels, most_indicators) -> dict:
     return {
         "numbers": numbers,
         "centre": centre,
-        "scale": np.where(spread > 0, 1.0 / np.where(spread > 0, spread, 1.0), 0.0),
+        "spread": np.where(spread > 0, spread, np.inf),  # of what is one number all along, nothing is left
         "missing": np.flatnonzero(np.isnan(X[:, numbers]).any(axis=0)),
         "few": np.array(few, np.intp),
         "few_levels": np.array([levels[f] for f in few], np.intp),
@@ -52,7 +53,10 @@ def encode_columns(X, columns, dtype):
     """A table as numbers, indicators and codes, in this order; shape (n, n_columns)."""
     numbers = X[:, columns["numbers"]].astype(np.float64)
     missing = np.isnan(numbers)
-    z = (np.where(missing, columns["centre"], numbers) - columns["centre"]) * columns["scale"]
+    with np.errstate(over="ignore"):
+        away = np.where(missing, columns["centre"], numbers) - columns["centre"]
+        z = np.clip(away, -LARGEST, LARGEST) / columns["spread"]
+    z = np.clip(z, -LARGEST, LARGEST)
     parts = [z / np.hypot(1.0, z / MOST), missing[:, columns["missing"]]]
     for f, levels in zip(columns["few"], columns["few_levels"]):
         parts.append(X[:, [f]] == np.arange(levels))

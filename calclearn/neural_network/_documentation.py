@@ -96,7 +96,7 @@ ATTRIBUTES = """coefs_ : list of ndarray of shape (n_in, n_out)
         Euclidean norm of the gradient by each layer's weights, without the penalty: the mean over the batches
         of the epoch.
     optimality_ : Optimality
-        The objective over the rows that were trained on, or of many as many evenly spread as a tenth of the
+        The objective over the rows that were trained on, or of many as many evenly spread as a twentieth of
         training took (``details["n_rows"]``), and its gradient at the end, of each layer in `details`; of
         networks with batch norm, over batches.  Nothing is claimed beyond.  Not of `partial_fit`.
     norm_scales_, norm_shifts_ : list of ndarray
@@ -120,8 +120,8 @@ NOTES = """Backpropagation is derived in docs/derivations/backpropagation.md; th
     docstrings of :mod:`calclearn.neural_network.layers`.
 
     Where weights or loss become NaN or infinite, training stops, warns, and keeps the weights of the best
-    epoch.  If that is so after the first epoch, there is none, and `fit` raises a ValueError, as scikit-learn
-    does.
+    epoch.  If weights are not finite after the first epoch, there is none, and `fit` raises a ValueError, as
+    scikit-learn does.
 
     Products are left to BLAS, with one thread where they are small; threads otherwise follow the process's
     share of the machine.  With one thread for BLAS, the same fit has the same bits."""

@@ -1,6 +1,7 @@
 """What the classifier and the regressor share: how a network is stated, trained and asked."""
 
 import copy
+import dataclasses
 import itertools
 import warnings
 from typing import ClassVar
@@ -38,6 +39,8 @@ from ._training import CALLBACK, INTERRUPTED, EpochProgress, StochasticTraining,
 STOCHASTIC = ("sgd", "adam")
 OF_STEPS = ("dropout", "clip_norm", "weight_decay", "schedule", "restore_best")  # not of L-BFGS
 STOPPED = 99  # what SciPy says where the callback has stopped it
+OF_NORMS = ("norm_scales_", "norm_shifts_", "_running")
+OF_EPOCHS = ("loss_curve_", "gradient_norms_", "validation_scores_", "best_loss_", "best_validation_score_")
 NOT_FINITE = (
     "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
     "preprocessed."
@@ -141,6 +144,8 @@ class MultilayerPerceptron(StochasticTraining, LossParameters, CalculusEstimator
             except ValueError as error:
                 raise ValueError(f"optimizer={self.optimizer!r}: {error}") from error
         if self.optimizer is not None:
+            if "learning_rate" not in (field.name for field in dataclasses.fields(self.optimizer)):
+                raise ValueError(f"optimizer={self.optimizer!r} must have a field learning_rate")
             return self.optimizer
         if self.solver == "adam":
             return PaperAdam(rate, self.beta_1, self.beta_2, self.epsilon)
@@ -188,7 +193,7 @@ class MultilayerPerceptron(StochasticTraining, LossParameters, CalculusEstimator
         self.n_outputs_ = self._count_outputs(targets)
         network = self._network_asked_for(X.shape[1])
         random_state = check_random_state(self.random_state)
-        dtype = np.dtype(self.dtype or (X.dtype if first else np.result_type(self.coefs_[0], np.float32)))
+        dtype = self._precision(X if first else self.coefs_[0])
         if first:
             parameters = initial_parameters(network, self.init, random_state, dtype)
             self._start(network, parameters)
@@ -210,11 +215,18 @@ class MultilayerPerceptron(StochasticTraining, LossParameters, CalculusEstimator
             raise ValueError(NOT_FINITE)
         return self
 
+    def _precision(self, *arrays):
+        """The dtype asked for, else float32 where all arrays are of it: assigned ones may be of any."""
+        single = all(np.asarray(array).dtype == np.float32 for array in arrays)
+        return np.dtype(self.dtype or ("float32" if single else "float64"))
+
     def _start(self, network, parameters):
         """The attributes before the first step."""
         self.n_iter_ = self.t_ = 0
         self.n_layers_ = len(network.units)
         self.out_activation_ = self._out_activation()
+        for name in (*OF_NORMS, *OF_EPOCHS):  # of another fit
+            self.__dict__.pop(name, None)
         self._keep(network, parameters, network.new_memory())
         if self._is_stochastic:
             self._start_record(network)
@@ -242,16 +254,21 @@ class MultilayerPerceptron(StochasticTraining, LossParameters, CalculusEstimator
         """A flat copy of the parameters, and of the running statistics."""
         arrays = [*self.coefs_, *self.intercepts_]
         if network.norm:
-            arrays += [*self.norm_scales_, *self.norm_shifts_]
+            arrays += [*getattr(self, "norm_scales_", ()), *getattr(self, "norm_shifts_", ())]
         if network.inputs is not None:
             arrays += self.embeddings_
-        if [np.shape(array) for array in arrays] != [tuple(shape) for shape in network.shapes]:
+        shapes, memory = [np.shape(array) for array in arrays], np.zeros(0)
+        if shapes != network.shapes:
             raise ValueError(
-                f"coefs_ and intercepts_ have arrays of shapes {[np.shape(a) for a in arrays]}; "
+                f"coefs_, intercepts_ and what else was fitted have arrays of shapes {shapes}; "
                 f"the parameters ask for {network.shapes}"
             )
         flat = np.concatenate([np.asarray(array, dtype).ravel() for array in arrays])
-        return flat, (self._running.copy() if network.norm == "batch" else np.zeros(0))
+        if network.norm == "batch":
+            memory = np.array(getattr(self, "_running", memory))
+            if memory.size != network.new_memory().size:
+                raise ValueError("batch_norm=True: the fit before had none, or other hidden layers")
+        return flat, memory
 
     # -------------------------------------------------------------------------------------------- L-BFGS
 
@@ -388,7 +405,7 @@ class MultilayerPerceptron(StochasticTraining, LossParameters, CalculusEstimator
         check_is_fitted(self)
         X = self._rows(X, reset=False)
         network = self._network_of_weights()
-        dtype = np.dtype(self.dtype or np.result_type(X.dtype, np.asarray(self.coefs_[0]).dtype))
+        dtype = self._precision(X, self.coefs_[0])
         parameters, memory = self._pack(network, dtype)
         size = min(X.shape[0], block_rows(network))
         return Session(network, None, X, None, None, parameters, memory, size).predict()

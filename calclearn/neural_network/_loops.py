@@ -20,8 +20,8 @@ from ._steps import weight_of
 
 GATHER, ERROR, UPDATE = range(3)  # the records of what surrounds the layers
 RATE = N_OUT  # of the update's record: where its learning rate is among the fields
-N_WEIGHTS, L2, DECAY, CLIP, WHOLE, SHARE, RATE_NOW, FACTOR, SIZE, N_NUMBERS = range(
-    10
+N_WEIGHTS, L2, DECAY, CLIP, WHOLE, SHARE, RATE_NOW, FACTOR, SIZE, RATE_DECAY, N_NUMBERS = range(
+    11
 )  # the numbers of a training
 BATCH_LOSS, LOSS, PENALTY, N_SUMS = range(4)
 PARTS, COLLECT, STEP, COLLECT_AND_STEP = map(np.int64, range(4))  # jobs; literals would be compiled apart
@@ -225,14 +225,25 @@ def _collect(it, block):
             whole[j] += other[j]
     for k in range(n_layers):
         part = gradient[max(start, it.spans[k, 0]) : max(start, min(stop, it.spans[k, 1]))]
-        squares[k] = np.dot(part, part)
+        squares[k] = _square(part)
     weights = it.parameters[start : max(start, min(stop, int(numbers[N_WEIGHTS])))]
     squares[n_layers] = np.dot(weights, weights) if numbers[L2] > 0.0 else 0.0
     if numbers[CLIP] > 0.0:
         l2 = gradient.dtype.type(numbers[L2] / numbers[SHARE])
         for j in range(weights.shape[0]):
             whole[j] += l2 * weights[j]
-        squares[n_layers + 1] = np.dot(whole, whole)
+        squares[n_layers + 1] = _square(whole)
+
+
+@inner
+def _square(vector):
+    """The sum of squares; in float64 where a float32 does not hold it: those are what is clipped."""
+    square = np.float64(np.dot(vector, vector))
+    if square == np.inf:
+        square = 0.0
+        for j in range(vector.shape[0]):
+            square += np.float64(vector[j]) * np.float64(vector[j])
+    return square
 
 
 @inner
@@ -257,7 +268,8 @@ def _step(it, block):
     """Apply the rule to a block."""
     shape, numbers = it.shapes[block], it.numbers
     shape[0], shape[1] = numbers[N_WEIGHTS], 0.0 if numbers[CLIP] > 0.0 else numbers[L2] / numbers[SHARE]
-    shape[2], shape[3] = numbers[FACTOR], numbers[DECAY] * numbers[RATE_NOW]
+    rate = numbers[RATE_NOW] / (1.0 + numbers[RATE_DECAY] * (it.clock[0] - 1))  # as the rule has it
+    shape[2], shape[3] = numbers[FACTOR], numbers[DECAY] * rate
     shape[4], shape[5] = block * BLOCK, min((block + 1) * BLOCK, it.parameters.shape[0])
     update = it.around[UPDATE]
     place, gradient = update[ADDRESS], it.gradient[0]

@@ -12,7 +12,6 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba.core.errors import NumbaError
 
 from .._runtime.fingerprint import is_trusted
 from .._runtime.formulas import FormulaError
@@ -176,8 +175,9 @@ def compile_program(network, dtype, rows, *, training, sparse_entries=None, stat
         write = _write_program.__wrapped__
     try:
         return write(network, np.dtype(dtype), rows, training, sparse_entries, statistics)
-    except NumbaError as error:
-        why = _interpreted_failure(network.activation) or str(error).strip().splitlines()[-1]
+    except FormulaError as error:
+        if not (why := _interpreted_failure(network.activation)):
+            raise
         raise FormulaError(f"{network.activation!r} does not compile: {why}") from error
 
 

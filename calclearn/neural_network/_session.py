@@ -25,6 +25,7 @@ from ._loops import (
     N_WEIGHTS,
     PENALTY,
     RATE,
+    RATE_DECAY,
     UPDATE,
     WHOLE,
     Buffers,
@@ -61,7 +62,7 @@ def rows_of(X, y, weight, dtype) -> Rows:
         readonly(indices, np.int32),
         readonly(indptr, np.int64),
         readonly(y, dtype),
-        readonly(weight, dtype),
+        readonly(weight, np.float64),  # of any size: their sum divides them
     )
 
 
@@ -171,6 +172,8 @@ class Session:
         clip_norm=0.0,
         seed=0,
     ):
+        if X.shape[1] != network.columns:  # the loops would read what lies behind X
+            raise ValueError(f"coefs_[0] is of {network.columns} features, X has {X.shape[1]}")
         self.network, self.n, self.size, self.loss = network, X.shape[0], size, loss
         learns, predicts = rule is not None, y is None
         self.n_parts = 1 if predicts else parts_of(network, size)
@@ -188,6 +191,7 @@ class Session:
         self.rows = rows_of(X, y, weight, parameters.dtype)
         self.numbers = np.zeros(N_NUMBERS)
         self.numbers[[N_WEIGHTS, L2, DECAY, CLIP]] = network.n_weights, l2, weight_decay, clip_norm
+        self.numbers[RATE_DECAY] = getattr(rule, "decay", 0.0)
         self._board = team.new_board()
         self._per_call, self._pace = 1, Pace()
         n, parts, dtype = len(parameters), self.n_parts, parameters.dtype

@@ -47,7 +47,7 @@ def gather_sparse(kind, record, chosen, data, indices, indptr, values, integers)
 @layer
 def weight_of(weight, i):
     """A row's weight; 1 where none are given."""
-    return np.float64(weight[i]) if weight.shape[0] > 0 else 1.0
+    return weight[i] if weight.shape[0] > 0 else 1.0
 
 
 @linked
@@ -62,6 +62,9 @@ def scalar_error(kind, fields, record, chosen, y, weight, scale, values, deltas,
         row = chosen[i]
         s = weight_of(weight, row)
         factor = number(s * scale)
+        if s == 0.0:  # whatever the loss is: 0 times infinity would be NaN
+            error[i] = 0
+            continue
         for k in range(raw.shape[1]):
             gradient, _ = loss.derivatives(y[row, k], raw[i, k])
             error[i, k] = factor * gradient
@@ -102,6 +105,9 @@ def row_error(kind, fields, record, chosen, y, weight, scale, values, deltas, su
         row = chosen[i]
         s = weight_of(weight, row)
         factor = number(s * scale)
+        if s == 0.0:
+            error[i] = 0
+            continue
         total += s * _value_gradient_row(loss, y[row, 0], raw[i], error[i], curvature)
         for k in range(raw.shape[1]):
             error[i, k] *= factor
@@ -184,7 +190,7 @@ def _signatures(dtype):
     floats, doubles = _float(dtype), _array(types.float64)
     buffer = _array(floats)
     stored = [_array(kind, readonly=True) for kind in (floats, types.int32, types.int64)]
-    data = _array(floats, 2, readonly=True), _array(floats, readonly=True)
+    data = _array(floats, 2, readonly=True), _array(types.float64, readonly=True)
     gather = (INTEGERS, INTEGERS, *stored, buffer, INTEGERS)
     error = (doubles, INTEGERS, INTEGERS, *data, types.float64, buffer, buffer, doubles)
     update = (doubles, INTEGERS, types.int64, buffer, buffer, _array(floats, 2), doubles)

@@ -46,9 +46,7 @@ class Tabular(MultilayerPerceptron):
     tol, shuffle, warm_start = -SAME, True, False
     early_stopping, restore_best, init, dtype = True, True, "lecun", "float32"
     batch_norm, layer_norm, residual = False, False, False
-    _prefers_last = (
-        True  # with few rows set apart, many epochs score alike, and the first have learned little
-    )
+    _slack = SAME  # with few rows set apart, many epochs score alike, and the first have learned little
 
     @property
     def partial_fit(self):
@@ -105,6 +103,10 @@ class Tabular(MultilayerPerceptron):
 
     def _network(self, units, form):
         inputs = self._inputs()
+        if inputs.n_embedded == 0:
+            raise ValueError(
+                "X has no column with values: each is of categories, and all of them are missing"
+            )
         units = (inputs.n_embedded, *units[1:])
         return dataclasses.replace(super()._network(units, form), inputs=inputs)
 
@@ -313,7 +315,8 @@ class TabularMLPRegressor(Tabular, MLPRegressor):
     def _targets(self, y):
         targets = super()._targets(y)
         self._shift, self._unit, self._bounds = np.zeros(1), np.ones(1), (-np.inf, np.inf)
-        if type(get_loss(self.loss)).mean is Loss.mean:
+        loss = get_loss(self.loss)
+        if type(loss).mean is Loss.mean and loss.domain == "real":
             self._shift, self._unit = targets.mean(axis=0), targets.std(axis=0)
             self._unit[self._unit == 0] = 1.0
             self._bounds = targets.min(axis=0), targets.max(axis=0)

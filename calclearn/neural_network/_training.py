@@ -14,7 +14,7 @@ from ..base import Progress
 from ..optimize.schedules import get_schedule
 from ._session import Session, block_rows
 
-SHARE_LOOKED_AT, LEAST_LOOKED_AT = 0.1, 1000  # see `looked_at`
+SHARE_LOOKED_AT, LEAST_LOOKED_AT = 0.05, 1000  # see `looked_at`
 LEAST_RATE = 1e-6  # at which an adaptive learning rate falls no more
 CONVERGED, LIMIT, DIVERGED = "objective stalled", "iteration limit", "diverged"
 INTERRUPTED, CALLBACK = "interrupted", "stopped by the callback"
@@ -29,7 +29,7 @@ class Validation(NamedTuple):
 
 
 def looked_at(n, n_epochs):
-    """The rows, evenly spread, over which the record is computed: all, or a tenth of what training took."""
+    """Rows evenly spread over which the record is computed: all, or a twentieth of what training took."""
     most = max(LEAST_LOOKED_AT, int(SHARE_LOOKED_AT * n_epochs * n))
     return np.arange(n) if most >= n else np.linspace(0, n - 1, most).astype(np.int64)
 
@@ -162,13 +162,14 @@ class StochasticTraining:
 
     def _begin(self, rule, parameters, incremental):
         """What the rule remembers, and the learning rate: new, but where `partial_fit` goes on."""
-        shape = len(rule.state), len(parameters)
-        if incremental and getattr(self, "_moments", np.zeros(0)).shape == shape:
+        shape, whose = (len(rule.state), len(parameters)), [type(rule).__name__, *rule.state]
+        same = getattr(self, "_moments_of", None) == whose and self._moments.shape == shape
+        if incremental and same:
             self._moments = self._moments.astype(parameters.dtype)  # a copy: a fit that fails changes nothing
             if rule.learning_rate != self._first_rate:  # the parameter was changed between two calls
                 self._first_rate = self._rate = rule.learning_rate
             return
-        self._moments = np.zeros(shape, parameters.dtype)
+        self._moments, self._moments_of = np.zeros(shape, parameters.dtype), whose
         self._n_steps, self._rate, self._n_calls = 0, rule.learning_rate, 0
         self._first_rate = rule.learning_rate
 
@@ -225,7 +226,9 @@ class StochasticTraining:
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=7)
             reason = INTERRUPTED
-        self.gradient_norms_ = np.array(norms_of_epochs).reshape(len(norms_of_epochs), -1)
+        self.gradient_norms_ = np.array(norms_of_epochs).reshape(
+            len(norms_of_epochs), session.network.n_dense
+        )
         return reason, best
 
     def _clock(self, incremental):
@@ -249,13 +252,13 @@ class StochasticTraining:
     def _is_enough(self, score):
         """Whether there was no progress for long; takes note of this epoch; the learning rate may fall."""
         if self.early_stopping and score is not None:
-            idle = score < self.best_validation_score_ + self.tol
-            self.best_validation_score_ = max(self.best_validation_score_, score)
+            best = -np.inf if self.best_validation_score_ is None else self.best_validation_score_
+            idle = not score >= best + self.tol  # nor is NaN a progress
+            self.best_validation_score_ = max(best, score)
         else:
             best = np.inf if self.best_loss_ is None else self.best_loss_
             idle = self.loss_ > best - self.tol
-            if self.best_loss_ is not None:
-                self.best_loss_ = min(best, self.loss_)
+            self.best_loss_ = min(best, self.loss_)
         self._no_improvement_count = self._no_improvement_count + 1 if idle else 0
         is_sgd = self.solver == "sgd" and self.optimizer is None
         if is_sgd and self.learning_rate == "invscaling" and self.schedule is None:

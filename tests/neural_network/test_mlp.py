@@ -170,7 +170,7 @@ def test_formulas_that_do_not_compile_are_named_in_one_line():
         def value(self, y, raw):
             return np.sort(raw - y)[0]
 
-    with pytest.raises(FormulaError, match="Sorted does not compile: ") as caught:
+    with pytest.raises(FormulaError, match=r"Sorted(\(\))? does not compile: ") as caught:
         MLPRegressor(activation=Sorted()).fit(R, NUMBERS)
     assert len(str(caught.value).splitlines()) == 1
     with pytest.raises(FormulaError, match=r"SortedLoss\(\) does not compile"):
@@ -214,10 +214,10 @@ def test_the_certificate_is_the_objective_of_all_rows_and_its_gradient():
 @quiet
 def test_the_certificate_of_few_epochs_is_of_rows_that_are_evenly_spread():
     rng = np.random.default_rng(0)
-    X = rng.standard_normal((5000, 3))
+    X = rng.standard_normal((10_000, 3))
     y = X @ [1.0, -1.0, 0.5]
     model = MLPRegressor(hidden_layer_sizes=(4,), max_iter=3, random_state=0, alpha=0.3).fit(X, y)
-    record, some = model.optimality_, np.linspace(0, 4999, 1500).astype(int)
+    record, some = model.optimality_, np.linspace(0, 9999, 1500).astype(int)
     objective = 0.5 * np.mean((model.predict(X[some]) - y[some]) ** 2)
     objective += 0.15 / len(X) * sum((weights**2).sum() for weights in model.coefs_)
     assert record.details["n_rows"] == 1500
@@ -432,7 +432,7 @@ def test_a_member_of_the_team_that_fails_is_heard_of(monkeypatch):
         ({"solver": "lbfgs", "schedule": "cosine"}, "schedule=cosine needs"),
         ({"class_weight": {0: -1.0, 1: 1.0, 2: 1.0}}, "class_weight"),
         ({"class_weight": {0: np.nan, 1: 1.0, 2: 1.0}}, "class_weight"),
-        ({"class_weight": {0: 0.0, 1: 0.0, 2: 0.0}}, "non-zero"),
+        ({"class_weight": {0: 0.0, 1: 0.0, 2: 0.0}}, "leaves no row"),
     ],
     ids=str,
 )
