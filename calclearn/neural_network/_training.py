@@ -209,7 +209,9 @@ class StochasticTraining:
                 stopped = progress(self.n_iter_, self.loss_, parameters, said)
                 if clock is not None:
                     clock.tell(self.loss_)
-                if not (np.isfinite(self.loss_) and np.isfinite(parameters).all()):
+                # a call of partial_fit may start where the loss is infinite: the next one may not be there
+                is_lost = np.isnan(self.loss_) if incremental else not np.isfinite(self.loss_)
+                if is_lost or not np.isfinite(parameters).all():
                     reason = DIVERGED
                     break
                 if self._is_enough(score) or stopped:

@@ -1438,10 +1438,11 @@ def test_wrong_rows_are_not_walked(method, data):
 # ------------------------------------------------------------------------------------------------ interrupts
 
 LONG = """
-    import _thread, sys, threading, time
+    import _thread, signal, sys, threading, time
     import numpy as np
     from calclearn.ensemble import NewtonBoostingClassifier, NewtonBoostingRegressor
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it may be ignored
     rng = np.random.default_rng(0)
     X = rng.normal(size=(60_000, 20)).astype(np.float32)
     y = X[:, 0] + rng.normal(size=len(X))
