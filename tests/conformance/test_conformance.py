@@ -4,8 +4,8 @@ plugin.py puts them in the place of scikit-learn's.
 
 All modules, or one::
 
-    python -m pytest -m conformance -s tests/conformance
-    python -m pytest -m conformance -s tests/conformance -k test_huber
+    python -m pytest -n 0 -m conformance -s tests/conformance
+    python -m pytest -n 0 -m conformance -s tests/conformance -k test_huber
 
 One module without the comparison with the list, with any options of pytest's::
 

@@ -49,7 +49,12 @@ def encode(loss, y):
     return (1 + y) / 2 if loss.domain == "sign" else y
 
 
-@pytest.mark.parametrize(("loss", "theirs"), PAIRS, ids=lambda pair: repr(pair).partition(" ")[0])
+def named(parameter):
+    """The parameter's constructor call, without what differs from process to process."""
+    return repr(parameter).partition(" ")[0]
+
+
+@pytest.mark.parametrize(("loss", "theirs"), PAIRS, ids=named)
 def test_values_gradients_and_hessians_are_the_same(loss, theirs):
     y, raw = points(loss, MODERATE)
     value = theirs.loss(encode(loss, y), raw)
@@ -64,7 +69,7 @@ def test_values_gradients_and_hessians_are_the_same(loss, theirs):
     assert_allclose(np.broadcast_to(loss.derivatives(y, raw)[1], raw.shape), hessian, rtol=1e-12, atol=1e-15)
 
 
-@pytest.mark.parametrize(("loss", "theirs", "factor"), SGD_PAIRS, ids=repr)
+@pytest.mark.parametrize(("loss", "theirs", "factor"), SGD_PAIRS, ids=named)
 def test_values_and_gradients_are_those_of_stochastic_gradient_descent(loss, theirs, factor):
     y, raw = points(loss, MODERATE)
     pairs = list(zip(y, raw, strict=True))
@@ -89,7 +94,7 @@ def test_the_multinomial_loss_is_the_same():
 @pytest.mark.parametrize(
     ("loss", "theirs"),
     [pair for pair in PAIRS if pair[0].name in ("squared_error", "poisson", "gamma", "log_loss", "tweedie")],
-    ids=lambda pair: repr(pair).partition(" ")[0],
+    ids=named,
 )
 def test_the_best_constant_is_the_same(loss, theirs):
     """Theirs finds other points for the piecewise linear losses: not always least with interpolation."""

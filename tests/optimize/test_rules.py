@@ -26,7 +26,7 @@ from calclearn.optimize.rules import (
     get_rule,
     update_rule,
 )
-from calclearn.optimize.rules._apply import ALONE, at_rate, update_all
+from calclearn.optimize.rules._apply import ALONE, update_all
 from calclearn.optimize.rules._contract import REGISTRY
 
 STEPS = 100
@@ -236,24 +236,6 @@ def test_another_rate_is_another_rule_of_the_same_kind(rule, steps):
     still = np.ones(3)
     apply(rule.with_rate(0.0), 1, still, np.full(3, 2.0), rule.start(still))
     assert_array_equal(still, np.ones(3))
-
-
-@kernel
-def follow(rule, rates, x, gradients, state):
-    for t in range(rates.shape[0]):
-        update_all(at_rate(rule, rates[t]), t + 1.0, x, gradients[t], state)
-
-
-@pytest.mark.parametrize("rule", [Momentum(), Adam()])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_a_kernel_may_change_the_rate_from_step_to_step(rule, dtype, gradients):
-    rates, gradients = np.linspace(0.1, 0.0, 5), gradients[:5].astype(dtype)
-    x, y = np.ones(13, dtype), np.ones(13, dtype)
-    state, of_y = rule.start(x), rule.start(y)
-    follow(rule.at(dtype), rates, x, gradients, state)
-    for t, rate in enumerate(rates):
-        apply(rule.with_rate(rate), t + 1, y, gradients[t], of_y)
-    assert_array_equal(x, y)
 
 
 @pytest.mark.parametrize("rule", [AdamW(0.1, weight_decay=0.5), Lion(0.1, decay=0.3, weight_decay=0.5)])

@@ -2,9 +2,8 @@
 
 import numpy as np
 from numba import types
-from numba.core import cgutils
 from numba.core.errors import NumbaError, TypingError
-from numba.extending import intrinsic, overload, register_jitable
+from numba.extending import overload, register_jitable
 
 from ..._runtime.jit import kernel
 from ..._runtime.threads import chunks, run, thread_count
@@ -72,26 +71,6 @@ def _(numbers, parameters):
     if len(numbers) == 0:
         return lambda numbers, parameters: ()
     return lambda numbers, parameters: (precision(numbers[0]), *_rounded(numbers[1:], parameters))
-
-
-@intrinsic
-def _with_rate(typingctx, rule, rate):
-    def generate(context, builder, signature, arguments):
-        struct = cgutils.create_struct_proxy(rule)(context, builder, value=arguments[0])
-        struct.learning_rate = context.cast(builder, arguments[1], rate, rule.precision)
-        return struct._getvalue()
-
-    return rule(rule, rate), generate
-
-
-def at_rate(rule, rate):
-    """``rule.with_rate(rate)``, for use in kernels: a loop whose steps follow a schedule."""
-    return rule.with_rate(rate)
-
-
-@overload(at_rate)
-def _(rule, rate):
-    return lambda rule, rate: _with_rate(rule, rate)
 
 
 @register_jitable
