@@ -9,7 +9,6 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from calclearn._runtime.formulas import FormulaError
-from calclearn._runtime.jit import kernel
 from calclearn.optimize.rules import (
     Adagrad,
     Adam,
