@@ -86,7 +86,11 @@ def solve(dual, source, *, tol, max_steps, cache_bytes, n_threads):
 
     def product(beta):
         of_rows = np.bincount(dual.row, beta, n)
-        return times_gram(source, of_rows, n_threads) if square is None else square.values @ of_rows
+        if square is None:
+            return times_gram(source, of_rows, n_threads)
+        raw = np.zeros(n)
+        square.add(np.arange(n), of_rows, raw)
+        return raw
 
     raw = product(beta)
     while True:
@@ -130,8 +134,10 @@ def _sets(dual, rows, beta, raw, tol, limit):
     On the way, rows whose multipliers are at their bounds and well so are left aside: for the others the Gram
     matrix is smaller.  What that does to those left aside is seen when `raw` is computed anew.
     """
+    if len(beta) <= MOST:
+        return _at_once(dual, rows.among(rows.fetch(dual.row), dual.row), beta, raw, tol, limit)
     before, n_steps, work = np.empty(0, np.intp), 0, np.empty((3, MOST))
-    nearest, since, whole, first = np.inf, 0, len(beta) <= MOST, None
+    nearest, since, first = np.inf, 0, None
     size, most, value = min(LEAST, rows.most), rows.most, abs(dual.value(beta, raw))
     while n_steps < limit and since < PATIENCE:
         gradient = dual.gradient(raw)
@@ -139,7 +145,7 @@ def _sets(dual, rows, beta, raw, tol, limit):
         if violation <= tol:
             break
         first = violation if first is None else first
-        if not whole and violation <= SHRINK * first:
+        if violation <= SHRINK * first:
             kept = dual.in_doubt(beta, gradient, violation)
             if len(kept) <= FEWER * len(raw):
                 part, of_rows = dual.of(kept, beta)
@@ -149,13 +155,13 @@ def _sets(dual, rows, beta, raw, tol, limit):
                 break
             first = violation
         nearest, since = (violation, 0) if violation < NEARER * nearest else (nearest, since + 1)
-        chosen = np.arange(len(beta)) if whole else _choose(dual, beta, gradient, before, size)
+        chosen = _choose(dual, beta, gradient, before, size)
         before, at = chosen, dual.row[chosen]
         slots = rows.fetch(at)
         moved, slope = beta[chosen], gradient[chosen]
         group, lower, upper = dual.group[chosen], dual.lower[chosen], dual.upper[chosen]
         of_set = dual._replace(lower=lower, upper=upper, group=group)
-        goal = tol if whole else max(0.5 * tol, SHARE * of_set.violation(moved, slope))
+        goal = max(0.5 * tol, SHARE * of_set.violation(moved, slope))
         box, slope_before = (lower, upper, group, dual.n_groups), slope.copy()
         steps = solve_pairs(
             rows.among(slots, at), moved, slope, *box, goal, int(min(CALL, limit - n_steps)), work
@@ -171,6 +177,22 @@ def _sets(dual, rows, beta, raw, tol, limit):
         n_steps += steps
         if steps == 0:
             break
+    return n_steps
+
+
+def _at_once(dual, K, beta, raw, tol, limit):
+    """The same where all multipliers are in one set: pairs alone, as long as they lower the objective."""
+    gradient, work = dual.gradient(raw), np.empty((3, len(beta)))
+    box, n_steps, since = (dual.lower, dual.upper, dual.group, dual.n_groups), 0, 0
+    value = beta @ (gradient + dual.linear)
+    while n_steps < limit and since < PATIENCE:
+        most = int(min(CALL, limit - n_steps))
+        steps = solve_pairs(K, beta, gradient, *box, tol, most, work)
+        n_steps += steps
+        if steps < most:
+            break
+        before, value = value, beta @ (gradient + dual.linear)
+        since = 0 if before - value > NOTHING * abs(value) else since + 1
     return n_steps
 
 

@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .._runtime.jit import kernel
+
 ROUNDING = 1e-12  # by which a sum of weights may miss what it must be
 
 
@@ -58,13 +60,7 @@ class Dual(NamedTuple):
 
         A multiplier that may grow has no smaller gradient there than one that may fall.
         """
-        worst = -np.inf
-        for s in range(self.n_groups):
-            here = self.group == s
-            falling, growing = here & (beta > self.lower), here & (beta < self.upper)
-            if falling.any() and growing.any():
-                worst = max(worst, gradient[falling].max() - gradient[growing].min())
-        return float(worst)
+        return _violation(beta, gradient, self.lower, self.upper, self.group, self.n_groups)
 
     def in_doubt(self, beta, gradient, slack):
         """The rows that have a multiplier between its bounds, or one that is not at its bound by `slack`."""
@@ -190,3 +186,17 @@ def _filled(most, group, total):
         before = np.cumsum(most[here]) - most[here]
         filled[here] = np.clip(total - before, 0.0, most[here])
     return filled
+
+
+@kernel
+def _violation(beta, gradient, lower, upper, group, n_groups):
+    worst = -np.inf
+    for s in range(n_groups):
+        most, least = -np.inf, np.inf  # of the gradients that may fall, and of those that may grow
+        for t in range(beta.shape[0]):
+            if group[t] == s:
+                most = gradient[t] if beta[t] > lower[t] and gradient[t] > most else most
+                least = gradient[t] if beta[t] < upper[t] and gradient[t] < least else least
+        if most > -np.inf and least < np.inf:
+            worst = max(worst, most - least)
+    return worst

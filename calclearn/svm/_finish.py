@@ -13,7 +13,9 @@ docs/derivations/svm.md, (12).
 """
 
 import numpy as np
-from scipy.linalg.lapack import dpotrf, dpotrs
+from numba.extending import register_jitable
+
+from .._runtime.jit import kernel
 
 MOST = 1024  # free multipliers, up to which the system is no work beside the rest
 ROUNDS = 20  # multipliers that may meet a bound, one after the other
@@ -41,25 +43,14 @@ def finish(dual, source, beta, raw):
     free = np.flatnonzero((beta > dual.lower) & (beta < dual.upper))
     if len(free) > MOST:
         return None
-    beta, gradient = beta.copy(), dual.gradient(raw)[free]
-    K = source.block(dual.row[free], dual.row[free])
-    for _ in range(ROUNDS):
-        if len(free) < 2:
-            break
-        step = _step(K, gradient, dual.group[free], dual.n_groups)
-        if step is None:
+    beta, moved = beta.copy(), beta[free]
+    if len(free) > 1:
+        rows, gradient = dual.row[free], dual.gradient(raw)[free]
+        K = np.ascontiguousarray(source.block(rows, rows))
+        box = dual.lower[free], dual.upper[free], dual.group[free]
+        if not _to_the_minimum(K, gradient, moved, *box, dual.n_groups):
             return None
-        room = np.where(step > 0.0, dual.upper[free] - beta[free], dual.lower[free] - beta[free])
-        with np.errstate(divide="ignore", invalid="ignore"):
-            lengths = np.where(step != 0.0, room / step, np.inf)
-        length = min(1.0, float(lengths.min()))
-        beta[free] = np.clip(beta[free] + length * step, dual.lower[free], dual.upper[free])
-        if length == 1.0:
-            break
-        hit = int(lengths.argmin())
-        beta[free[hit]] = dual.upper[free[hit]] if step[hit] > 0.0 else dual.lower[free[hit]]
-        gradient = np.delete(gradient + length * (K @ step), hit)
-        free, K = np.delete(free, hit), np.delete(np.delete(K, hit, axis=0), hit, axis=1)
+        beta[free] = moved
     return _snapped(dual, beta)
 
 
@@ -70,23 +61,78 @@ def _snapped(dual, beta):
     return np.where(dual.upper - beta <= near, dual.upper, beta)
 
 
+@register_jitable
+def _solved(L, b):
+    """The solution x of ``L @ L.T @ x = b``."""
+    x = b.copy()
+    for i in range(x.shape[0]):
+        x[i] = (x[i] - np.dot(L[i, :i], x[:i])) / L[i, i]
+    for i in range(x.shape[0] - 1, -1, -1):
+        x[i] /= L[i, i]
+        for j in range(i):
+            x[j] -= x[i] * L[i, j]
+    return x
+
+
+@register_jitable
 def _step(K, gradient, group, n_groups):
-    """The way to the minimum, along which the groups' sums stay; None where K is not positive."""
-    A = K.copy()
-    A[np.diag_indices_from(A)] += RIDGE * float(np.diagonal(K).mean())
-    factor, failed = dpotrf(A, overwrite_a=1)
-    if failed:
-        return None
-    E = np.equal.outer(group, np.arange(n_groups)).astype(np.float64)
-    E = E[:, E.any(axis=0)]
-    of_E = dpotrs(factor, E)[0]
-    step, offset, of_sums = np.zeros(len(K)), np.zeros(E.shape[1]), np.linalg.inv(E.T @ of_E)
+    """The way to the minimum, along which the groups' sums stay; empty where K is not positive."""
+    n = K.shape[0]
+    A, mean = K.copy(), 0.0
+    for t in range(n):
+        mean += K[t, t] / n
+    for t in range(n):
+        A[t, t] += RIDGE * mean
+    try:
+        L = np.linalg.cholesky(A)
+    except Exception:
+        return np.empty(0)
+    E, of_E, counts = np.zeros((n_groups, n)), np.zeros((n_groups, n)), np.zeros((n_groups, n_groups))
+    for t in range(n):
+        E[group[t], t] = 1.0
+    for s in range(n_groups):
+        of_E[s] = _solved(L, E[s])
+    for s in range(n_groups):
+        for r in range(n_groups):
+            counts[s, r] = np.dot(E[s], of_E[r])
+        if counts[s, s] == 0.0:  # nothing of this group is free
+            counts[s, s] = 1.0
+    of_sums = np.linalg.inv(counts)
+    step, offset = np.zeros(n), np.zeros(n_groups)
     for _ in range(REFINEMENTS):
-        left = -gradient - K @ step - E @ offset
-        d = dpotrs(factor, left)[0]
-        b = of_sums @ (E.T @ (step + d))
-        d -= of_E @ b
+        d = _solved(L, -gradient - np.dot(K, step) - np.dot(offset, E))
+        b = np.dot(of_sums, np.dot(E, step + d))
+        d -= np.dot(b, of_E)
         step, offset = step + d, offset + b
         if np.abs(d).max() <= REFINED * np.abs(step).max():
             break
-    return step if np.isfinite(step).all() else None
+    return step if np.isfinite(step).all() else np.empty(0)
+
+
+@kernel
+def _to_the_minimum(K, gradient, beta, lower, upper, group, n_groups):
+    """Move free multipliers to where all that stay free are at their best; False where K is not positive."""
+    free = np.arange(K.shape[0])
+    for _ in range(ROUNDS):
+        if free.shape[0] < 2:
+            break
+        step = _step(K, gradient, group[free], n_groups)
+        if step.shape[0] == 0:
+            return False
+        length, hit = 1.0, -1
+        for t in range(free.shape[0]):
+            i = free[t]
+            room = upper[i] - beta[i] if step[t] > 0.0 else lower[i] - beta[i]
+            if step[t] != 0.0 and room / step[t] < length:
+                length, hit = room / step[t], t
+        for t in range(free.shape[0]):
+            i = free[t]
+            beta[i] = min(max(beta[i] + length * step[t], lower[i]), upper[i])
+        if hit < 0:
+            break
+        i = free[hit]
+        beta[i] = upper[i] if step[hit] > 0.0 else lower[i]
+        gradient = gradient + length * np.dot(K, step)
+        kept = np.arange(free.shape[0]) != hit
+        free, gradient, K = free[kept], gradient[kept], K[kept][:, kept].copy()
+    return True

@@ -111,7 +111,8 @@ class WholeGram:
 
     def add(self, slots, times, raw):
         """Add rows, each so many times, to `raw`."""
-        raw += np.bincount(slots, times, len(raw)) @ self.values
+        moved = np.flatnonzero(times)
+        _add(self.values, slots[moved], times[moved], raw, 0, len(raw))
 
     def among(self, slots, rows):
         """The square of Gram values of some rows."""
