@@ -217,7 +217,7 @@ def test_all_parameters_of_xgboost_are_in_the_tables():
     said = {code for row in rows for code in spans(row[0])}
     assert said == set(xgboost.XGBClassifier().get_params())
     needs = {"reg:quantileerror": {"quantile_alpha": 0.5}}
-    needs |= dict.fromkeys(("multi:softprob", "multi:softmax"), {"num_class": 3})
+    needs |= {name: {"num_class": 3} for name in ("multi:softprob", "multi:softmax")}
     rows = xgboost.DMatrix([[0.0], [1.0], [2.0]], label=[0, 1, 2])
     for row in table("from-xgboost.md", "`objective`", "`loss`", "note"):
         for name in (code for code in spans(row[0]) if ":" in code):
