@@ -268,3 +268,41 @@ def test_weights_that_are_assigned_are_predicted_with():
     model.coefs_, model.intercepts_ = [2 * W for W in model.coefs_], [b + 1 for b in model.intercepts_]
     hidden = np.maximum(X @ model.coefs_[0] + model.intercepts_[0], 0)
     np.testing.assert_allclose(model.predict(X), (hidden @ model.coefs_[1] + model.intercepts_[1]).ravel())
+
+
+# ----------------------------------------------------------------------------------------------- messages
+
+
+def texts_of(package):
+    """All strings in the sources of a package, the pieces of f-strings one by one."""
+    for source in Path(package.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.value
+
+
+def test_the_messages_of_troubleshooting_are_those_of_the_code():
+    page = (GUIDE / "troubleshooting.md").read_text(encoding="utf-8")
+    said = [
+        code for bold in re.findall(r"\*\*(`.+?`.*?)\*\*", page) for code in re.findall(r"`([^`]+)`", bold)
+    ]
+    said += [
+        code for row in table("troubleshooting.md", "message", "what to write") for code in spans(row[0])
+    ]
+    texts = "\n".join(texts_of(calclearn))
+    filled_in = (
+        "iteration limit",
+        "no decrease found",
+        "at a kink",
+        "unbounded below",
+        "property",
+        "loss",
+        "c must",
+    )
+    filled_in = "|".join([r"\.\.\.", *(rf"\b{text}\b" for text in filled_in)])
+    foreign = ("Input X contains", "This '", "X has", "X does not", "Can't pickle", "Untyped global")
+    for message in (text for text in said if not text.startswith(foreign)):
+        for part in re.split(filled_in, re.sub(r"^\w+Warning: ", "", message)):
+            part = part.strip(" :;,.()'[]")
+            assert part in texts, (message, part)
+    assert len(said) > 30
