@@ -4,6 +4,7 @@ import ast
 import importlib
 import inspect
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -306,3 +307,33 @@ def test_the_messages_of_troubleshooting_are_those_of_the_code():
             part = part.strip(" :;,.()'[]")
             assert part in texts, (message, part)
     assert len(said) > 30
+
+
+# ----------------------------------------------------------------------------------- links, and versions
+
+
+def slugs(page):
+    """The anchors of its headings."""
+    headings = re.findall(r"(?m)^#+ (.+)$", re.sub(r"(?ms)^```.*?^```", "", page.read_text(encoding="utf-8")))
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", sorted(GUIDE.glob("*.md")), ids=lambda page: page.stem)
+def test_sections_that_are_linked_exist(page):
+    for link, anchor in re.findall(r"\]\(([^)\s#]*)#([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if "://" not in link:
+            target = (page.parent / link).resolve() if link else page
+            assert anchor in slugs(target), f"{link}#{anchor}"
+
+
+def test_every_page_of_the_guide_is_listed():
+    listed = re.findall(r"(?m)^([\w-]+)$", (GUIDE / "index.md").read_text(encoding="utf-8"))
+    assert sorted(listed) == sorted({page.stem for page in GUIDE.glob("*.md")} - {"index"})
+
+
+def test_the_versions_that_are_supported_are_those_of_the_project_file():
+    project = tomllib.loads((GUIDE.parent.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    least = dict(re.fullmatch(r"([\w-]+)>=([\d.]+)", each).groups() for each in project["dependencies"])
+    least["python"] = project["requires-python"].removeprefix(">=")
+    said = {row[0].lower(): row[1].split()[0] for row in table("versions.md", "", "versions")}
+    assert said == least
