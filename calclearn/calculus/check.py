@@ -12,6 +12,8 @@ from functools import cached_property
 
 import numpy as np
 
+from . import operators
+
 STEPS = tuple(10.0**-k for k in range(1, 14))  # relative to the larger of 1 and |x|
 RUN = 3  # so many neighbouring steps, down to where rounding begins, must see a kink for it to be at x itself
 RESOLVED = 1e-3  # the largest relative uncertainty of a difference that can judge
@@ -258,8 +260,6 @@ def _derived(f, given, name, mode):
     """What the user handed in, or the operator of calculus of this name."""
     if given is not None:
         return given
-    from . import operators
-
     operator = getattr(operators, name)
     return lambda x: operator(f, x, mode=mode)
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from . import operators
+
 EPSILON = 2.0**-52
 ILL_CONDITIONED = 1e4
 
@@ -130,8 +132,6 @@ def curvature(f, x, *, gradient=None, hessian=None, mode=None, tol=None, gradien
     >>> print(at_zero.meaning.partition(":")[0])
     some directions curve upwards and some downwards
     """
-    from . import operators
-
     x = np.asarray(x, np.float64)
     gradient = (lambda x: operators.gradient(f, x, mode=mode)) if gradient is None else gradient
     hessian = (lambda x: operators.hessian(f, x, mode=mode)) if hessian is None else hessian
