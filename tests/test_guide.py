@@ -231,6 +231,9 @@ def test_the_names_of_pytorch_are_there():
     torch = pytest.importorskip("torch")
     from torch.optim import lr_scheduler, swa_utils
 
+    for row in table("from-pytorch.md", "`torch`", "here"):
+        for code in spans(row[0]):
+            check(code, {"torch": torch}, None)
     for title, module in (
         ("`torch.nn`", torch.nn),
         ("`torch.optim`", torch.optim),
