@@ -142,7 +142,9 @@ def curvature(f, x, *, gradient=None, hessian=None, mode=None, tol=None, gradien
     return classify(matrix, slope, tol=tol, gradient_tol=gradient_tol)
 
 
-def classify(hessian, gradient=None, *, tol=None, gradient_tol=1e-6, ill_conditioned=ILL_CONDITIONED) -> Curvature:
+def classify(
+    hessian, gradient=None, *, tol=None, gradient_tol=1e-6, ill_conditioned=ILL_CONDITIONED
+) -> Curvature:
     """What a Hessian says about a point.
 
     Parameters

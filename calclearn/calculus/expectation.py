@@ -81,13 +81,19 @@ class ExpectationGradient:
         for name, value in self.value.items():
             for index in np.ndindex(np.shape(value)):
                 label = name + (f"[{', '.join(map(str, index))}]" if index else "")
-                yield label, float(np.asarray(value)[index]), float(np.asarray(self.standard_error[name])[index])
+                yield (
+                    label,
+                    float(np.asarray(value)[index]),
+                    float(np.asarray(self.standard_error[name])[index]),
+                )
 
     def __repr__(self):
         rows = list(self._rows())
         width = max(len(name) for name, _, _ in rows)
         title = f"gradient of an expectation ({self.estimator}, {self.n_samples} draws)"
-        return "\n".join([title, *(f"  {name:{width}}  {value:.6g} ± {error:.1g}" for name, value, error in rows)])
+        return "\n".join(
+            [title, *(f"  {name:{width}}  {value:.6g} ± {error:.1g}" for name, value, error in rows)]
+        )
 
     def _repr_html_(self):
         rows = "".join(
@@ -143,7 +149,9 @@ def expectation(f, distribution, *, method="quadrature", n_samples=10_000, rando
         return _integral(f, distribution)
     if hasattr(distribution, "pmf") and hasattr(distribution, "ppf"):
         return _sum(f, distribution)
-    raise ValueError(f"quadrature is for distributions of one number, got {distribution!r}: use 'monte_carlo'")
+    raise ValueError(
+        f"quadrature is for distributions of one number, got {distribution!r}: use 'monte_carlo'"
+    )
 
 
 def expectation_gradient(
@@ -362,7 +370,8 @@ def _in_one(function, parameters, name):
         for _ in range(SHRINK + 1):
             with np.errstate(all="ignore"):
                 one, two = (
-                    function(parameters | {name: value + k * h * unit}) - function(parameters | {name: value - k * h * unit})
+                    function(parameters | {name: value + k * h * unit})
+                    - function(parameters | {name: value - k * h * unit})
                     for k in (1, 2)
                 )
                 column = (8.0 * one - two) / (12.0 * h)
