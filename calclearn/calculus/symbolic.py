@@ -1,9 +1,9 @@
 """Formulas as SymPy expressions: what ``value`` does to numbers, done to symbols.
 
-A formula is run on symbols that dispatch NumPy's functions to SymPy's, so the expression is that of the code
-which runs, and nothing is written twice.  Where a comparison decides (``if``, ``max``, ``np.where``, ``abs``),
-the formula is run once for each answer.  So every piece is smooth, and is differentiated by itself; pieces that
-turn out equal are joined again.  At a kink the derivatives are those of one side.
+A formula is run on symbols that dispatch NumPy's functions to SymPy's, so the expression is that of the
+code which runs, and nothing is written twice.  Where a comparison decides (``if``, ``max``, ``np.where``,
+``abs``), the formula is run once for each answer.  So every piece is smooth, and is differentiated by
+itself; pieces that turn out equal are joined again.  At a kink the derivatives are those of one side.
 """
 
 import importlib
@@ -68,8 +68,8 @@ def symbolic(formula) -> Symbolic:
     Parameters
     ----------
     formula : str, class, instance or callable
-        - The name of a loss, or a class with ``value(y, raw)`` or ``value(x)``, such as a loss or an activation:
-          its fields stay symbols.
+        - The name of a loss, or a class with ``value(y, raw)`` or ``value(x)``, such as a loss or an
+          activation: its fields stay symbols.
         - An instance of one: its fields are numbers, as fractions.
         - A function of one number.
 
@@ -449,7 +449,7 @@ def _joined(sympy, leaves, variable):
 
 
 def _by_intervals(sympy, leaves, variable):
-    """Pieces from left to right; None where the conditions are not all about the variable, or not in order."""
+    """Pieces from left to right; None where not all conditions are about the variable, and in order."""
     conditions = {condition for _, taken in leaves for condition, _ in taken}
     if not all(condition.lhs == variable and not condition.rhs.has(variable) for condition in conditions):
         return None
