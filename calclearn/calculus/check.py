@@ -1,9 +1,11 @@
 r"""Is a derivative right?  A comparison with central differences over a sweep of steps.
 
-The error of a central difference is :math:`\tfrac16 f''' h^2` by truncation and about :math:`\epsilon |f| / h`
-by rounding, so no step is right for all functions.  All of them are taken, and for each derivative the one
-counts where neighbouring steps agree best.  Kinks are told from errors by the two one-sided slopes, which stay
-apart however small the step is.  Derivation: docs/derivations/limits.md, equations (7) to (11).
+The error of a central difference is :math:`\tfrac16 f''' h^2` by truncation, and about
+:math:`\epsilon |f| / h` by rounding, so no step is right for all functions.  All of them are taken, and for
+each derivative the one counts where neighbouring steps agree best.  Kinks are told from errors by the two
+one-sided slopes, which stay apart however small the step is.
+
+Derivation: docs/derivations/limits.md, equations (7) to (11).
 """
 
 import html

@@ -1,9 +1,10 @@
 r"""Expectations, and the gradients of expectations in the parameters of the distribution.
 
-:math:`\operatorname{E} f(x) = \int f(x)\,p(x)\,\mathrm dx` is an integral, by quadrature where `x` is a number,
-or a mean over random draws, whose standard error says how far to trust it.  Its gradient in the parameters
-of `p` is again an expectation, in two ways: of the score, :math:`f(x)\,\nabla_\theta \log p(x; \theta)`, or of the
-path that a draw takes when the parameters move, :math:`f'(x)\,\nabla_\theta x`.
+:math:`\operatorname{E} f(x) = \int f(x)\,p(x)\,\mathrm dx` is an integral, by quadrature where `x` is a
+number, or a mean over random draws, whose standard error says how far to trust it.  Its gradient in the
+parameters of `p` is again an expectation, in two ways: of the score,
+:math:`f(x)\,\nabla_\theta \log p(x; \theta)`, or of the path that a draw takes when the parameters move,
+:math:`f'(x)\,\nabla_\theta x`.
 
 Derivation: docs/derivations/expectation.md.  Source: Mohamed, Rosca, Figurnov and Mnih, "Monte Carlo Gradient
 Estimation in Machine Learning", JMLR 21 (2020).
@@ -12,6 +13,7 @@ Estimation in Machine Learning", JMLR 21 (2020).
 import html
 from dataclasses import dataclass
 from itertools import pairwise
+from math import floor, inf, log10
 
 import numpy as np
 import scipy.integrate
@@ -23,6 +25,13 @@ CUTS = (np.log(2.0), 2.0, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0)  # of -log of the 
 FIRST_BLOCK, MOST_TERMS = 64, 2**20  # of a sum over integers
 SHRINK = 6  # how often a step that leaves the domain of a parameter is divided by ten
 STEP = (2.0**-52) ** (1 / 5)  # balances truncation and rounding of differences of fourth order
+
+
+def _plus_minus(value, error):
+    """The value to one digit more than its error."""
+    decimals = 1 - floor(log10(error)) if 0 < error < inf else 8
+    number = f"{value:.{decimals}f}" if 0 <= decimals <= 8 else f"{value:.8g}"
+    return f"{number} ± {error:.1g}"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -48,9 +57,10 @@ class Expectation:
 
     def __repr__(self):
         if np.ndim(self.value) == 0:
-            text = f"{self.value:.8g} ± {self.standard_error:.1g}"
+            text = _plus_minus(self.value, self.standard_error)
         else:
-            text = f"{np.array2string(self.value, precision=6)} ± {np.array2string(self.standard_error, precision=1)}"
+            numbers = ((self.value, 6), (self.standard_error, 1))
+            text = " ± ".join(np.array2string(number, precision=digits) for number, digits in numbers)
         return f"{text} ({self.method.replace('_', ' ')}, {self.n_samples} evaluations)"
 
 
@@ -81,17 +91,23 @@ class ExpectationGradient:
         for name, value in self.value.items():
             for index in np.ndindex(np.shape(value)):
                 label = name + (f"[{', '.join(map(str, index))}]" if index else "")
-                yield label, float(np.asarray(value)[index]), float(np.asarray(self.standard_error[name])[index])
+                yield (
+                    label,
+                    float(np.asarray(value)[index]),
+                    float(np.asarray(self.standard_error[name])[index]),
+                )
 
     def __repr__(self):
         rows = list(self._rows())
         width = max(len(name) for name, _, _ in rows)
         title = f"gradient of an expectation ({self.estimator}, {self.n_samples} draws)"
-        return "\n".join([title, *(f"  {name:{width}}  {value:.6g} ± {error:.1g}" for name, value, error in rows)])
+        return "\n".join(
+            [title, *(f"  {name:{width}}  {_plus_minus(value, error)}" for name, value, error in rows)]
+        )
 
     def _repr_html_(self):
         rows = "".join(
-            f"<tr><td>{html.escape(name)}</td><td>{value:.6g}</td><td>± {error:.1g}</td></tr>"
+            f"<tr><td>{html.escape(name)}</td><td>{_plus_minus(value, error)}</td></tr>"
             for name, value, error in self._rows()
         )
         return f"<table><caption>{self.estimator}, {self.n_samples} draws</caption>{rows}</table>"
@@ -103,11 +119,11 @@ def expectation(f, distribution, *, method="quadrature", n_samples=10_000, rando
     Parameters
     ----------
     f : callable
-        Takes draws, an array of shape (n,), or (n, d) from a multivariate distribution, and returns one value a
-        draw: an array whose first axis is n (or a number, for a constant).
+        Takes draws, an array of shape (n,), or (n, d) from a multivariate distribution, and returns one
+        value a draw: an array whose first axis is n (or a number, for a constant).
     distribution : frozen SciPy distribution
-        ``scipy.stats.norm(loc=1.0)``, ``scipy.stats.poisson(3.0)``; with "monte_carlo", anything with a method
-        ``rvs(size, random_state)``, such as ``scipy.stats.multivariate_normal(mean, cov)``.
+        ``scipy.stats.norm(loc=1.0)``, ``scipy.stats.poisson(3.0)``; with "monte_carlo", anything with a
+        method ``rvs(size, random_state)``, such as ``scipy.stats.multivariate_normal(mean, cov)``.
     method : {"quadrature", "monte_carlo"}, default="quadrature"
         Adaptive Gauss–Kronrod integration, or summation for discrete distributions; or a mean over draws.
     n_samples : int, default=10_000
@@ -133,7 +149,7 @@ def expectation(f, distribution, *, method="quadrature", n_samples=10_000, rando
     >>> print(round(expectation(np.square, stats.norm(1.0, 2.0)).value, 10))  # mean² + variance
     5.0
     >>> expectation(np.square, stats.norm(1.0, 2.0), method="monte_carlo", random_state=0)
-    4.9924 ± 0.06 (monte carlo, 10000 evaluations)
+    5.010 ± 0.07 (monte carlo, 10000 evaluations)
     """
     if method == "monte_carlo":
         return _mean(_values(f, _draws(distribution, n_samples, random_state)))
@@ -143,7 +159,9 @@ def expectation(f, distribution, *, method="quadrature", n_samples=10_000, rando
         return _integral(f, distribution)
     if hasattr(distribution, "pmf") and hasattr(distribution, "ppf"):
         return _sum(f, distribution)
-    raise ValueError(f"quadrature is for distributions of one number, got {distribution!r}: use 'monte_carlo'")
+    raise ValueError(
+        f"quadrature is for distributions of one number, got {distribution!r}: use 'monte_carlo'"
+    )
 
 
 def expectation_gradient(
@@ -164,27 +182,28 @@ def expectation_gradient(
     f : callable
         As in :func:`expectation`; one number a draw.
     family : callable
-        ``family(**parameters)`` is a frozen SciPy distribution: ``scipy.stats.norm``, or a function that says how
-        the distribution depends on parameters of your own.
+        ``family(**parameters)`` is a frozen SciPy distribution: ``scipy.stats.norm``, or a function that
+        says how the distribution depends on parameters of your own.
     parameters : dict of str to float or array-like
-        Where the gradient is wanted, as ``{"loc": 0.0, "scale": 1.0}``.  A symmetric matrix moves symmetrically:
-        its gradient is symmetric too.
+        Where the gradient is wanted, as ``{"loc": 0.0, "scale": 1.0}``.  A symmetric matrix moves
+        symmetrically: its gradient is symmetric too.
     estimator : {"pathwise", "score"}, default="pathwise"
         - "pathwise", the reparametrisation estimator, of small variance: :math:`f'(x)\,\nabla_\theta x`.  For
           continuous distributions of one number, where
-          :math:`\nabla_\theta x = -\nabla_\theta F(x; \theta) / p(x; \theta)`, :math:`F` being the distribution
-          function, and for the multivariate normal, where :math:`x = \mu + L z`.  `f` must be
-          continuous: the share that jumps contribute is missed.
+          :math:`\nabla_\theta x = -\nabla_\theta F(x; \theta) / p(x; \theta)` with the distribution function
+          :math:`F`, and for the multivariate normal, where :math:`x = \mu + L z`.  `f` must be continuous:
+          the share that jumps contribute is missed.
         - "score", also known as the likelihood-ratio estimator or REINFORCE:
-          :math:`(f(x) - b)\,\nabla_\theta \log p(x; \theta)`.  For any `f` and any distribution with a density
-          or probabilities whose support does not depend on the parameters.
+          :math:`(f(x) - b)\,\nabla_\theta \log p(x; \theta)`.  For any `f` and any distribution with a
+          density or probabilities whose support does not depend on the parameters.
     n_samples : int, default=10_000
         Draws; two at least.
     baseline : {"mean"}, float or None, default="mean"
-        The :math:`b` of the score estimator, which changes its variance and not its expectation.  "mean" is, for
-        each draw, the mean of `f` over all others; None is 0.
+        The :math:`b` of the score estimator, which changes its variance and not its expectation.  "mean"
+        is, for each draw, the mean of `f` over all others; None is 0.
     derivative : callable, optional
-        :math:`f'` of draws, of their shape, for "pathwise"; by default :func:`calclearn.calculus.gradient` derives it.
+        :math:`f'` of draws, of their shape, for "pathwise"; by default :func:`calclearn.calculus.gradient`
+        derives it.
     random_state : int or numpy.random.Generator, optional
         Draws the samples.
 
@@ -200,9 +219,8 @@ def expectation_gradient(
 
     Notes
     -----
-    Derivatives of :math:`\log p`, of :math:`F`, and of :math:`\mu` and :math:`L` in the parameters are central
-    differences of fourth order, of about eleven right digits, so that every distribution of SciPy can be used;
-    :math:`f'` is exact.
+    Derivatives of :math:`\log p`, of :math:`F`, and of :math:`\mu` and :math:`L` in the parameters are central differences of fourth order, of about eleven right digits, so that every
+    distribution of SciPy can be used; :math:`f'` is exact.
 
     References
     ----------
@@ -218,12 +236,12 @@ def expectation_gradient(
     >>> at = {"loc": 1.0, "scale": 2.0}  # E x² = loc² + scale², of gradient (2, 4)
     >>> expectation_gradient(np.square, stats.norm, at, random_state=0)
     gradient of an expectation (pathwise, 10000 draws)
-      loc    1.98978 ± 0.04
-      scale  4.00501 ± 0.06
+      loc    2.025 ± 0.04
+      scale  3.997 ± 0.06
     >>> expectation_gradient(np.square, stats.norm, at, estimator="score", random_state=0)
     gradient of an expectation (score, 10000 draws)
-      loc    1.91818 ± 0.07
-      scale  4.04889 ± 0.1
+      loc    1.951 ± 0.07
+      scale  3.87 ± 0.1
     """
     parameters = {name: np.asarray(value, np.float64) for name, value in dict(parameters).items()}
     if not parameters:
@@ -262,7 +280,7 @@ def _draws(distribution, n_samples, random_state):
 
 
 def _values(f, draws):
-    """f at all draws, one value each."""
+    """One value of f for each draw."""
     values = np.asarray(f(draws), np.float64)
     if values.ndim == 0:
         return np.full(len(draws), float(values))
@@ -279,9 +297,10 @@ def _mean(values):
 
 
 def _integral(f, distribution):
-    r"""Both halves over :math:`v = -\log P`, with the probability P of the tail beyond: E f = ∫ f(x(v)) e^-v dv.
+    r"""Both halves as integrals over :math:`v = -\log P`, with the probability P of the tail beyond x.
 
-    However heavy the tail, the integrand is about an exponential there, and no feature of the density is missed.
+    However heavy the tail, the integrand is about an exponential there, and no feature of the density is
+    missed.
     """
     value, error, n_evaluations = 0.0, 0.0, 0
     for quantile in (distribution.ppf, distribution.isf):
@@ -308,7 +327,7 @@ def _integral(f, distribution):
 
 
 def _sum(f, distribution):
-    """Over the integers from the median in both directions, in blocks that double; the rest is extrapolated."""
+    """Over integers, from the median in both directions, in blocks that double; the rest is extrapolated."""
     low, high = distribution.support()
     middle = float(np.clip(distribution.ppf(0.5), low, high))
     right, error_right, n_right = _series(f, distribution, middle, 1, high - middle)
@@ -346,7 +365,7 @@ def _series(f, distribution, start, sign, last):
 
 
 def _in_parameters(function, parameters):
-    """The derivative of an array in each parameter, the axes of the parameter last: differences of order 4."""
+    """The derivative of an array in each parameter, whose axes come last, by differences of order 4."""
     return {name: _in_one(function, parameters, name) for name in parameters}
 
 
@@ -362,7 +381,8 @@ def _in_one(function, parameters, name):
         for _ in range(SHRINK + 1):
             with np.errstate(all="ignore"):
                 one, two = (
-                    function(parameters | {name: value + k * h * unit}) - function(parameters | {name: value - k * h * unit})
+                    function(parameters | {name: value + k * h * unit})
+                    - function(parameters | {name: value - k * h * unit})
                     for k in (1, 2)
                 )
                 column = (8.0 * one - two) / (12.0 * h)
@@ -400,7 +420,7 @@ def _times(values, slopes):
 
 
 def _slopes(f, derivative, draws):
-    """f' at the draws, which do not influence one another."""
+    """The derivative of f at the draws, which do not influence one another."""
     if derivative is None:
         return operators.gradient(lambda x: np.sum(f(x)), draws)
     slopes = np.asarray(derivative(draws), np.float64)
@@ -415,8 +435,8 @@ def _pathwise_terms(slopes, draws, distribution, family, parameters):
         return _paths_of_normals(slopes, draws, distribution, family, parameters)
     if draws.ndim != 1 or not hasattr(distribution, "pdf"):
         raise ValueError(
-            "the pathwise estimator is for continuous distributions of one number and for multivariate_normal, "
-            f"got {distribution!r}: use estimator='score'"
+            "the pathwise estimator is for continuous distributions of one number and for "
+            f"multivariate_normal, got {distribution!r}: use estimator='score'"
         )
     upper = draws > distribution.median()  # whose distance from 1 keeps its digits
 
@@ -430,7 +450,7 @@ def _pathwise_terms(slopes, draws, distribution, family, parameters):
 
 
 def _paths_of_normals(slopes, draws, distribution, family, parameters):
-    """x = mean + L z, with the Cholesky factor L of the covariance and z held fixed."""
+    """With x = mean + L z, where L is the Cholesky factor of the covariance and z stays."""
     factor = np.linalg.cholesky(distribution.cov)
     z = np.linalg.solve(factor, (draws - distribution.mean).T).T
     means = _in_parameters(lambda at: np.asarray(family(**at).mean), parameters)
