@@ -23,7 +23,7 @@ def name_of(path):
 
 @pytest.mark.parametrize("path", STORED, ids=name_of)
 def test_a_pickle_of_an_earlier_release_predicts_what_it_did(path):
-    """And warns of nothing: scikit-learn's warning of its version is for its own estimators; none is inside."""
+    """And warns of nothing: scikit-learn warns of the version of its own estimators, and none is inside."""
     model = pickle.loads(path.read_bytes())
     with np.load(path.parent / "expected.npz") as expected:
         methods = [name.rpartition(".")[2] for name in expected if name.rpartition(".")[0] == path.stem]
