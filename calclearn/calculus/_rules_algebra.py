@@ -10,7 +10,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from ._rules_elementwise import align, constant, unbroadcast
-from ._tracing import RULES, Primitive, concrete, ndim_of, rule, shape_of
+from ._tracing import RULES, NoRule, Primitive, concrete, ndim_of, rule, shape_of
 
 mT = np.matrix_transpose
 
@@ -167,7 +167,7 @@ _einsum = Primitive(
 def einsum(subscripts, *operands, optimize=None):
     """With the ellipsis spelled out, repeated letters taken from the diagonal, and lone letters summed."""
     if not isinstance(subscripts, str):
-        raise TypeError("np.einsum with lists of axes has no derivative rule here; write a string of letters")
+        raise NoRule("np.einsum with lists of axes has no derivative rule here; write a string of letters")
     terms, result = _letters(subscripts.replace(" ", ""), operands)
     operands = list(operands)
     for i, term in enumerate(terms):
@@ -355,7 +355,7 @@ def _matrix_norm(x, axis, keepdims, ord):
         return np.sqrt(np.sum(np.square(x), axis=(rows, columns), keepdims=keepdims))
     extreme = {1: np.max, np.inf: np.max, -1: np.min, -np.inf: np.min}.get(ord)
     if extreme is None:
-        raise TypeError(
+        raise NoRule(
             f"np.linalg.norm with ord={ord!r} of a matrix has no derivative rule here; "
             "ord may be 'fro', 1, -1, np.inf or -np.inf; or use mode='numerical'"
         )

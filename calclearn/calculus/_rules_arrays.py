@@ -10,7 +10,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from ._rules_elementwise import align, constant, times, unbroadcast
-from ._tracing import RULES, Primitive, Traced, concrete, ndim_of, rule, shape_of
+from ._tracing import RULES, NoRule, Primitive, Traced, concrete, ndim_of, rule, shape_of
 
 
 def each(function, tangent):
@@ -153,7 +153,7 @@ _concatenate = Primitive(
 
 def _plain_index(part):
     if isinstance(part, Traced):
-        raise TypeError("the index of an array cannot be one that is being differentiated")
+        raise NoRule("the index of an array cannot be one that is being differentiated")
     return part
 
 
@@ -169,7 +169,7 @@ def getitem(x, index):
 @rule(np.reshape)
 def reshape(x, shape, order="C"):
     if order != "C":
-        raise TypeError(f"np.reshape with order={order!r} has no derivative rule here; transpose instead")
+        raise NoRule(f"np.reshape with order={order!r} has no derivative rule here; transpose instead")
     return _reshape(x, shape=shape)
 
 
@@ -456,7 +456,7 @@ def _kept(reduced, x, axes, keepdims):
     return np.reshape(reduced, tuple(1 if i in axes else size for i, size in enumerate(shape_of(x))))
 
 
-@rule(np.sum, "add.reduce")
+@rule(np.sum)
 def sum_(x, axis=None, keepdims=False):
     axes = _axes(x, axis)
     return _kept(_sum(x, axes=axes), x, axes, keepdims)
@@ -495,7 +495,7 @@ def std(x, axis=None, ddof=0, keepdims=False):
     return np.sqrt(var(x, axis, ddof, keepdims))
 
 
-@rule(np.cumsum, "add.accumulate")
+@rule(np.cumsum)
 def cumsum(x, axis=None):
     x, axis = (np.ravel(x), 0) if axis is None else (x, normalize_axis_index(axis, ndim_of(x)))
     return _cumsum(x, axis=axis)
@@ -525,8 +525,8 @@ def _extreme(primitive, pair):
     return reduced
 
 
-RULES[np.max] = RULES["maximum.reduce"] = _extreme(_max, np.maximum)
-RULES[np.min] = RULES["minimum.reduce"] = _extreme(_min, np.minimum)
+RULES[np.max] = _extreme(_max, np.maximum)
+RULES[np.min] = _extreme(_min, np.minimum)
 
 
 @rule(np.ptp)
@@ -542,7 +542,7 @@ def _last(x, axis):
     return np.reshape(x, (*lead, math.prod(shape_of(x)[len(lead) :]))), axes
 
 
-@rule(np.prod, "multiply.reduce")
+@rule(np.prod)
 def prod(x, axis=None, keepdims=False):
     """By pairs, so that its derivatives are right where some factors are zero."""
     folded, axes = _last(x, axis)
@@ -554,7 +554,7 @@ def prod(x, axis=None, keepdims=False):
     return _kept(folded[..., 0], x, axes, keepdims)
 
 
-@rule(np.cumprod, "multiply.accumulate")
+@rule(np.cumprod)
 def cumprod(x, axis=None):
     """In as many steps as the size has digits in base 2, each a product: right where factors are zero."""
     x, axis = (np.ravel(x), 0) if axis is None else (x, normalize_axis_index(axis, ndim_of(x)))
@@ -563,6 +563,16 @@ def cumprod(x, axis=None):
         x = np.concatenate([x[..., :step], x[..., step:] * x[..., :-step]], axis=-1)
         step *= 2
     return np.moveaxis(x, -1, axis)
+
+
+def _of_the_first_axis(function):
+    """Methods of NumPy's ufuncs reduce the first axis, where functions reduce all."""
+    return lambda x, axis=0, **keepdims: RULES[function](x, axis=axis, **keepdims)
+
+
+RULES["add.reduce"], RULES["add.accumulate"] = map(_of_the_first_axis, (np.sum, np.cumsum))
+RULES["multiply.reduce"], RULES["multiply.accumulate"] = map(_of_the_first_axis, (np.prod, np.cumprod))
+RULES["maximum.reduce"], RULES["minimum.reduce"] = map(_of_the_first_axis, (np.max, np.min))
 
 
 @rule(np.sort)

@@ -10,7 +10,7 @@ import math
 import numpy as np
 import scipy.special as special
 
-from ._tracing import RULES, Primitive, Traced, concrete, rule, shape_of
+from ._tracing import RULES, NoRule, Primitive, Traced, concrete, rule, shape_of
 
 LOG_2, LOG_10, ROOT_PI = math.log(2.0), math.log(10.0), math.sqrt(math.pi)
 SAME, OPPOSITE = object(), object()  # the slopes 1 and -1, by which nothing needs to be multiplied
@@ -66,7 +66,7 @@ def elementwise(*functions, value=None):
         def local(i, y, *operands):
             partial = partials[i]
             if partial is None:
-                raise TypeError(f"{functions[0].__name__} has no derivative in its operand {i + 1}")
+                raise NoRule(f"{functions[0].__name__} has no derivative in its operand {i + 1}")
             known = []
 
             def slope():
@@ -153,7 +153,7 @@ def _power_by_exponent(y, a, b):
 
 _power = elementwise(np.power, np.float_power, value=lambda a, b: a**b)(_power_by_base, _power_by_exponent)
 elementwise(np.sqrt)(lambda y, x: 0.5 / y)
-elementwise(np.cbrt)(lambda y, x: 1.0 / (3.0 * y * y))
+elementwise(np.cbrt, special.cbrt)(lambda y, x: 1.0 / (3.0 * y * y))
 
 # ------------------------------------------------------------------- choices: conventions of jets.md
 
@@ -210,7 +210,7 @@ def nan_to_num(x, copy=True, nan=0.0, posinf=None, neginf=None):
 # --------------------------------------------------------------------------- exponentials, logarithms
 
 elementwise(np.exp)(lambda y, x: y)
-elementwise(np.exp2)(lambda y, x: LOG_2 * y)
+elementwise(np.exp2, special.exp2)(lambda y, x: LOG_2 * y)
 elementwise(np.expm1, special.expm1)(lambda y, x: np.exp(x))
 elementwise(np.log)(lambda y, x: 1.0 / x)
 elementwise(np.log2)(lambda y, x: 1.0 / (LOG_2 * x))
@@ -220,7 +220,7 @@ elementwise(np.logaddexp)(lambda y, a, b: special.expit(a - b), lambda y, a, b: 
 elementwise(np.logaddexp2)(
     lambda y, a, b: special.expit(LOG_2 * (a - b)), lambda y, a, b: special.expit(LOG_2 * (b - a))
 )
-elementwise(special.exp2)(lambda y, x: LOG_2 * y)
+
 elementwise(special.exp10)(lambda y, x: LOG_10 * y)
 elementwise(special.xlogy)(lambda y, a, b: np.log(b), lambda y, a, b: times(1.0 / b, a))
 elementwise(special.xlog1py)(lambda y, a, b: np.log1p(b), lambda y, a, b: times(1.0 / (1.0 + b), a))
@@ -264,6 +264,14 @@ def sinc(x):
 # ------------------------------------------------------------------------------ SciPy's special functions
 
 
+def _polygamma_local(i, y, x, n):
+    slope = _polygamma(x, n=n + 1)
+    return (lambda tangent: times(slope, tangent)), (lambda cotangent: times(slope, cotangent))
+
+
+_polygamma = Primitive(lambda x, n: special.polygamma(n, x), _polygamma_local)  # SciPy's is no ufunc
+
+
 def _normal_density(x):
     return np.exp(-0.5 * x * x) / math.sqrt(2.0 * math.pi)
 
@@ -280,8 +288,7 @@ elementwise(special.ndtri)(lambda y, x: 1.0 / _normal_density(y))
 elementwise(special.log_ndtr)(lambda y, x: np.exp(-0.5 * x * x - y) / math.sqrt(2.0 * math.pi))
 elementwise(special.gammaln)(lambda y, x: special.psi(x))
 elementwise(special.gamma)(lambda y, x: y * special.psi(x))
-elementwise(special.psi)(lambda y, x: special.zeta(2.0, x))
-elementwise(special.zeta)(None, lambda y, s, x: -s * special.zeta(s + 1.0, x))
+elementwise(special.psi)(lambda y, x: _polygamma(x, n=1))
 elementwise(special.beta)(
     lambda y, a, b: y * (special.psi(a) - special.psi(a + b)),
     lambda y, a, b: y * (special.psi(b) - special.psi(a + b)),
@@ -293,7 +300,7 @@ elementwise(special.betaln)(
 elementwise(special.j0)(lambda y, x: -special.j1(x))
 elementwise(special.j1)(lambda y, x: 0.5 * (special.j0(x) - special.jv(2.0, x)))
 elementwise(special.jv)(None, lambda y, n, x: 0.5 * (special.jv(n - 1.0, x) - special.jv(n + 1.0, x)))
-elementwise(special.i0)(lambda y, x: special.i1(x))
+elementwise(special.i0, np.i0)(lambda y, x: special.i1(x))
 elementwise(special.i1)(lambda y, x: 0.5 * (special.i0(x) + special.iv(2.0, x)))
 elementwise(special.iv)(None, lambda y, n, x: 0.5 * (special.iv(n - 1.0, x) + special.iv(n + 1.0, x)))
 elementwise(special.huber)(lambda y, d, r: np.maximum(np.abs(r) - d, 0.0), lambda y, d, r: np.clip(r, -d, d))
@@ -336,7 +343,7 @@ def astype(x, dtype):
     if dtype.kind in "biu":
         return concrete(x).astype(dtype)  # a step function: constant almost everywhere
     if dtype.kind != "f":
-        raise TypeError(f"astype({dtype}) of an array that is being differentiated; the types are float ones")
+        raise NoRule(f"astype({dtype}) of an array that is being differentiated; the types are float ones")
     return _cast(x, dtype=dtype)
 
 

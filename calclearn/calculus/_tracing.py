@@ -58,14 +58,14 @@ class Primitive:
             if isinstance(x, Traced) and (level is None or x.level.depth > level.depth):
                 level = x.level
         if level is None:
-            return self.function(*operands, **options)
+            return self.function(*operands, **options)  # of plain arrays only
         values, active = [], []
         for i, x in enumerate(operands):
             if isinstance(x, Traced) and x.level is level:
                 active.append((i, x))
                 x = x.value
             values.append(x)
-        return level.record(self.function(*values, **options), active, self, values, options)
+        return level.record(self(*values, **options), active, self, values, options)
 
 
 def rule(*functions):
@@ -143,7 +143,7 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
         return _bound(implementation, function, arguments, keywords)
 
     def __array__(self, dtype=None, copy=None):
-        raise TypeError(_NOT_AN_ARRAY)
+        raise NoRule(_NOT_AN_ARRAY)
 
     # -- what it is
 
@@ -220,19 +220,19 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
     # -- what it cannot do
 
     def __setitem__(self, index, value):
-        raise TypeError(
+        raise NoRule(
             "an array that is being differentiated cannot be written to: instead of a[i] = b write "
             "np.where(mask, b, a), or build it with np.stack or np.concatenate"
         )
 
     def __float__(self):
-        raise TypeError(
+        raise NoRule(
             "float(), or a function of math, on an array that is being differentiated: write np.exp, np.log, "
             "np.sqrt ... instead of math's, and leave out float(); or use mode='numerical'"
         )
 
     def __int__(self):
-        raise TypeError(
+        raise NoRule(
             "int() on an array that is being differentiated: the whole part has no derivative; "
             "np.floor(x) is constant, and mode='numerical' takes any function"
         )
@@ -249,6 +249,11 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
 
 
 # ------------------------------------------------------------------------------------------------ errors
+
+
+class NoRule(TypeError):
+    """What a function does cannot be differentiated; the message says what to write."""
+
 
 _NOT_AN_ARRAY = (
     "an array that is being differentiated cannot become a plain one, which np.array, np.asarray, writing into "
@@ -284,16 +289,16 @@ def name_of(function):
 
 
 def no_rule(function, method="", keywords=()):
-    """The TypeError for an operation that cannot be differentiated."""
+    """The error for an operation that cannot be differentiated."""
     name = name_of(function) + method
     if "out" in keywords:
-        return TypeError(
+        return NoRule(
             f"{name} with out=, or an in-place operator on a plain array, would write an array that is being "
             "differentiated into a plain one: name a new array, as in a = a + b"
         )
     call = name + (f" with {', '.join(f'{keyword}=' for keyword in keywords)}" if keywords else "")
     instead = _INSTEAD.get(name, "it with operators and NumPy's functions that have one")
-    return TypeError(f"{call} has no derivative rule here; write {instead}, or use mode='numerical'")
+    return NoRule(f"{call} has no derivative rule here; write {instead}, or use mode='numerical'")
 
 
 def _bound(implementation, function, arguments, keywords, method=""):

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from . import _numerical, _rules_algebra  # noqa: F401, registers the rules
-from ._tracing import Traced, concrete, shape_of
+from ._tracing import NoRule, Traced, concrete, shape_of
 from .forward import push_forward
 from .tape import pull_back
 
@@ -543,8 +543,13 @@ def _checked(mode):
 
 def _quiet(function, x):
     """Rules never warn: what overflows is infinite silently, as in jets."""
-    with np.errstate(all="ignore"):
-        answer = function(x)
+    try:
+        with np.errstate(all="ignore"):
+            answer = function(x)
+    except ValueError as error:
+        if isinstance(error.__cause__, NoRule):  # where an array is written into, NumPy says less than we do
+            raise error.__cause__ from None
+        raise
     if isinstance(answer, tuple):
         return tuple(map(_own, answer))
     return _own(answer)
