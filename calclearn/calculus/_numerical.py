@@ -23,8 +23,8 @@ def _judged(result, of_what):
     error = np.max(np.where(result.success, 0.0, result.error), initial=0.0)
     if not error <= 1e-5 * np.max(found, initial=1.0, where=np.isfinite(found)):
         warnings.warn(
-            f"numerical {of_what} did not converge: the estimated error is {error:.2g}; the function may have "
-            "a kink, be noisy, or be undefined nearby",
+            f"numerical {of_what} did not converge: the estimated error is {error:.2g}; the function may "
+            "have a kink, be noisy, or be undefined nearby",
             RuntimeWarning,
             stacklevel=4,
         )

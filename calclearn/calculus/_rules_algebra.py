@@ -130,7 +130,7 @@ def cross(a, b, axis=-1):
 
 
 def _einsum_local(i, y, *operands, terms, result, optimize):
-    """Of one operand, the others being fixed: again a sum of products, with tangent or cotangent in its place."""
+    """Of one operand: again a sum of products, with its tangent, or the cotangent, among the others."""
     before, after = operands[:i], operands[i + 1 :]
     direction = next(letter for letter in string.ascii_letters if letter not in "".join((*terms, result)))
     moved = [term if j != i else direction + term for j, term in enumerate(terms)]
@@ -200,7 +200,8 @@ def _letters(subscripts, operands):
             terms[i] = term.replace("...", "".join(reversed(spare[:count])))
         if len(terms[i]) != ndim_of(operand):
             raise ValueError(
-                f"np.einsum of {subscripts!r}: operand {i + 1} has {ndim_of(operand)} dimensions, not {len(terms[i])}"
+                f"np.einsum of {subscripts!r}: operand {i + 1} has {ndim_of(operand)} dimensions, "
+                f"not {len(terms[i])}"
             )
     ellipsis = "".join(reversed(spare[:longest]))
     if arrow:
@@ -285,7 +286,7 @@ def det(a):
 
 
 def _half(x):
-    """The lower triangle, with half of the diagonal: of a symmetric matrix, the one whose sum with its transpose it is."""
+    """The lower triangle with half of the diagonal: with its transpose it adds up to a symmetric matrix."""
     n = shape_of(x)[-1]
     return x * (np.tri(n) - 0.5 * np.eye(n))
 

@@ -30,7 +30,7 @@ class Level:
         self.depth = next(self.numbers)  # a call inside a call is deeper, in any thread
 
     def record(self, value, active, primitive, operands, options):
-        """The traced array of *value*; *active* are the operands traced at this level, as (position, array)."""
+        """The traced array of *value*; *active* has the operands of this level, as (position, array)."""
         raise NotImplementedError
 
 
@@ -110,8 +110,8 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
     """An array inside a function that is being differentiated.
 
     It has the shape, the type and the methods of the array for which it stands, and it is immutable:
-    ``a += b`` names a new array, and ``a[i] = b`` is an error.  Comparisons give plain booleans, so a function
-    may branch on values.
+    ``a += b`` names a new array, and ``a[i] = b`` is an error.  Comparisons give plain booleans, so a
+    function may branch on values.
     """
 
     __slots__ = ("level", "value")
@@ -256,10 +256,10 @@ class NoRule(TypeError):
 
 
 _NOT_AN_ARRAY = (
-    "an array that is being differentiated cannot become a plain one, which np.array, np.asarray, writing into "
-    "np.empty or np.zeros, and most functions of SciPy ask for: build arrays with np.stack or np.concatenate, "
-    "take logsumexp, softmax and log_softmax from calclearn.calculus and linear algebra from np.linalg, or use "
-    "mode='numerical'"
+    "an array that is being differentiated cannot become a plain one, which np.array, np.asarray, writing "
+    "into np.empty or np.zeros, and most functions of SciPy ask for: build arrays with np.stack or "
+    "np.concatenate, take logsumexp, softmax and log_softmax from calclearn.calculus and linear algebra from "
+    "np.linalg, or use mode='numerical'"
 )
 
 _INSTEAD = {

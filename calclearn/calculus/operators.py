@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from . import _numerical, _rules_algebra  # noqa: F401, registers the rules
+from . import _numerical, _rules_algebra, _rules_reductions  # noqa: F401, they register the rules
 from ._tracing import NoRule, Traced, concrete, shape_of
 from .forward import push_forward
 from .tape import pull_back
@@ -84,8 +84,8 @@ def _derivative_reverse(f):
         value, pull = pull_back(f, x)
         if shape_of(value) != shape_of(x):
             raise ValueError(
-                f"derivative is of functions that act entry by entry; from shape {shape_of(x)} came {shape_of(value)}: "
-                "jacobian is for all others"
+                f"derivative is of functions that act entry by entry; from shape {shape_of(x)} came "
+                f"{shape_of(value)}: jacobian is for all others"
             )
         return pull(_ones(value))
 
@@ -525,7 +525,7 @@ def _number(value):
     """A value that must be a single number."""
     if shape_of(value) != ():
         raise ValueError(
-            f"the function must return one number, got shape {shape_of(value)}: sum it, or ask for its jacobian"
+            f"the function must return one number, got shape {shape_of(value)}: sum it, or take its jacobian"
         )
     return value
 

@@ -1,7 +1,7 @@
 """Functions to differentiate: every rule of differentiation, compositions, several outputs, every primitive.
 
-Each is written once, as ``f(m, x)`` with a namespace m: NumPy, or one of SymPy's functions over object arrays of
-symbols (:class:`Symbols`), or PyTorch's under NumPy's names (`torch_namespace`).
+Each is written once, as ``f(m, x)`` with a namespace m: NumPy, or one of SymPy's functions over object arrays
+of symbols (:class:`Symbols`), or PyTorch's under NumPy's names (`torch_namespace`).
 """
 
 import numpy as np
@@ -156,7 +156,7 @@ def _variance(m, x):
     return m.mean((x - m.mean(x)) ** 2) if not isinstance(m, Numbers) else np.var(x) * 1.0
 
 
-# Functions of one number: NumPy's or SciPy's name, SymPy's expression, points, and PyTorch's name if it is another.
+# Functions of one number: NumPy's or SciPy's name, SymPy's expression, and points.
 ELEMENTWISE = {
     "sin": ("sin(x)", (-2.0, 0.4)),
     "cos": ("cos(x)", (-2.0, 0.4)),
