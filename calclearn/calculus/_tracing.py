@@ -233,8 +233,8 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
 
     def __int__(self):
         raise NoRule(
-            "int() on an array that is being differentiated: the whole part has no derivative; "
-            "np.floor(x) is constant, and mode='numerical' takes any function"
+            "int() on an array that is being differentiated: the whole part has no derivative; write "
+            "np.floor(x), which is constant, or use mode='numerical'"
         )
 
     __index__ = item = tolist = __complex__ = __float__
