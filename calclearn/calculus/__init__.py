@@ -3,7 +3,7 @@
 from .._runtime.formulas import SUBSTITUTES
 from . import _jet_rules  # noqa: F401, registers the rules
 from ._functions import COMPILED
-from ._rules_arrays import log_softmax, logsumexp, softmax
+from ._rules_reductions import log_softmax, logsumexp, softmax
 from .check import DerivativeReport, check_derivatives
 from .curvature import Curvature, classify, curvature
 from .expectation import Expectation, ExpectationGradient, expectation, expectation_gradient
