@@ -219,8 +219,9 @@ def expectation_gradient(
 
     Notes
     -----
-    Derivatives of :math:`\log p`, of :math:`F`, and of :math:`\mu` and :math:`L` in the parameters are central differences of fourth order, of about eleven right digits, so that every
-    distribution of SciPy can be used; :math:`f'` is exact.
+    Derivatives of :math:`\log p`, of :math:`F`, and of :math:`\mu` and :math:`L` in the parameters are central
+    differences of fourth order, of about eleven right digits, so that every distribution of SciPy can be
+    used; :math:`f'` is exact.
 
     References
     ----------
@@ -274,6 +275,8 @@ def expectation_gradient(
 
 
 def _draws(distribution, n_samples, random_state):
+    if n_samples < 1:
+        raise ValueError(f"n_samples must be at least 1, got {n_samples}")
     rng = np.random.default_rng(random_state)
     draws = np.asarray(distribution.rvs(size=n_samples, random_state=rng), np.float64)
     return draws.reshape(n_samples, *draws.shape[1:]) if n_samples > 1 or draws.ndim else draws.reshape(1)
@@ -330,35 +333,46 @@ def _sum(f, distribution):
     """Over integers, from the median in both directions, in blocks that double; the rest is extrapolated."""
     low, high = distribution.support()
     middle = float(np.clip(distribution.ppf(0.5), low, high))
-    right, error_right, n_right = _series(f, distribution, middle, 1, high - middle)
-    left, error_left, n_left = _series(f, distribution, middle - 1, -1, middle - 1 - low)
-    return Expectation((right + left)[()], (error_right + error_left)[()], "quadrature", n_right + n_left)
+    right, left = (
+        _series(f, distribution, middle, 1, high - middle),
+        _series(f, distribution, middle - 1, -1, middle - 1 - low),
+    )
+    value, error, mass, n_terms = (a + b for a, b in zip(right, left))
+    error = error + abs(1.0 - mass) * np.abs(value)  # probabilities that do not add up to 1 are rounded so
+    return Expectation(value[()], error[()], "quadrature", n_terms)
 
 
 def _series(f, distribution, start, sign, last):
-    """The sum of f(k) P(k) over k = start, start + sign, ... up to *last* steps on; its error; its terms."""
-    sums, done = [], 0
+    """The sum of f(k) P(k) over k = start, start + sign, ..., its error, the sum of P(k), and its terms.
+
+    There are `last` steps, which may be infinity.
+    """
+    if last < 0:
+        return np.zeros(_values(f, np.array([start + 1.0])).shape[1:]), 0.0, 0.0, 0
+    sums, mass, done = [], 0.0, 0
     while done <= last and done < MOST_TERMS:
         size = int(min(max(FIRST_BLOCK, done), last + 1 - done))
         k = start + sign * np.arange(done, done + size)
-        probabilities = distribution.pmf(k)
-        values = _values(f, k)
-        weights = probabilities.reshape(-1, *(1,) * (values.ndim - 1))
+        values, weights = _values(f, k), distribution.pmf(k)
+        mass, done = mass + weights.sum(), done + size
+        weights = weights.reshape(-1, *(1,) * (values.ndim - 1))
         terms = np.where(weights > 0, values, 0.0) * weights
         sums.append((sums[-1] if sums else 0.0) + terms.sum(axis=0))
-        done += size
         if len(sums) > 1 and (np.abs(sums[-1] - sums[-2]) <= 2e-16 * np.abs(sums[-1])).all():
-            return sums[-1], 1e-15 * np.abs(sums[-1]), done
-    if not sums:
-        return np.zeros(_values(f, np.array([start + 1.0])).shape[1:]), 0.0, 0
-    total = np.asarray(sums[-1])
-    if done > last:
-        return total, 1e-15 * np.abs(total), done
-    late = np.abs(np.diff(np.array(sums[-3:]), axis=0))
-    if (late[1] > 0.999 * late[0]).any():  # no less than in the half as long block before
-        return total, np.full(total.shape, np.inf), done
-    accelerated = np.apply_along_axis(lambda s: [wynn(s), wynn(s[:-1])], 0, np.array(sums)[-9:])
-    return accelerated[0], np.abs(accelerated[0] - accelerated[1]), done
+            break
+    else:
+        if done <= last:
+            return *_extrapolated(np.array(sums)), mass, done
+    return np.asarray(sums[-1]), 1e-15 * np.abs(sums[-1]), mass, done
+
+
+def _extrapolated(sums):
+    """The limit of the sums over 1, 2, 4, 8, ... blocks, and its error; infinite where they do not slow down."""
+    before, last = np.abs(np.diff(sums[-3:], axis=0))
+    if (last > 0.999 * before).any():
+        return sums[-1], np.full(sums.shape[1:], np.inf)
+    best, shorter = np.apply_along_axis(lambda s: [wynn(s), wynn(s[:-1])], 0, sums[-9:])
+    return best, np.abs(best - shorter)
 
 
 # ---------------------------------------------------------------------------------------------- gradients

@@ -216,8 +216,9 @@ class _Condition(_Expression):
 
     def __bool__(self):
         path = _PATHS[-1]
+        opposite = _sympy().Not(self.expression)
         for condition, answer in path.taken:
-            if condition in (self.expression, _sympy().Not(self.expression)):
+            if condition in (self.expression, opposite):
                 return answer == (condition == self.expression)
         if path.asked == len(path.answers):
             path.answers.append(True)
