@@ -240,7 +240,14 @@ elementwise(np.arctan2)(
     lambda y, a, b: b / (a * a + b * b),
     lambda y, a, b: -a / (a * a + b * b),
 )
-elementwise(np.hypot)(lambda y, a, b: a / y, lambda y, a, b: b / y)
+elementwise(np.hypot)(lambda y, a, b: a / _nonzero(y), lambda y, a, b: b / _nonzero(y))
+
+
+def _nonzero(radius):
+    """At the origin the slopes of the radius are 0, as those of ``abs``."""
+    return np.where(radius == 0.0, 1.0, radius)
+
+
 elementwise(np.sinh)(lambda y, x: np.cosh(x))
 elementwise(np.cosh)(lambda y, x: np.sinh(x))
 elementwise(np.arcsinh)(lambda y, x: 1.0 / np.hypot(1.0, x))
@@ -285,7 +292,7 @@ elementwise(special.erfcx)(lambda y, x: 2.0 * (x * y - 1.0 / ROOT_PI))
 elementwise(special.erfinv)(lambda y, x: 0.5 * ROOT_PI * np.exp(y * y))
 elementwise(special.ndtr)(lambda y, x: _normal_density(x))
 elementwise(special.ndtri)(lambda y, x: 1.0 / _normal_density(y))
-elementwise(special.log_ndtr)(lambda y, x: np.exp(-0.5 * x * x - y) / math.sqrt(2.0 * math.pi))
+elementwise(special.log_ndtr)(lambda y, x: math.sqrt(2.0 / math.pi) / special.erfcx(-math.sqrt(0.5) * x))
 elementwise(special.gammaln)(lambda y, x: special.psi(x))
 elementwise(special.gamma)(lambda y, x: y * special.psi(x))
 elementwise(special.psi)(lambda y, x: _polygamma(x, n=1))

@@ -242,7 +242,8 @@ def logsumexp(a, axis=None, *, keepdims=False):
     """
     a = _floats(a)
     top = _shift(a, axis)
-    answer = np.log(np.sum(np.exp(a - top), axis=axis, keepdims=True)) + top
+    with np.errstate(divide="ignore"):  # of zeros only, it is -inf
+        answer = np.log(np.sum(np.exp(a - top), axis=axis, keepdims=True)) + top
     return answer if keepdims else np.squeeze(answer, axis)
 
 
