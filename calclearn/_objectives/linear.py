@@ -19,7 +19,7 @@ from scipy.linalg.lapack import dtrtrs
 
 from .._runtime import threads
 from .._runtime.jit import readonly
-from ..losses import pointwise
+from ..losses import Loss, pointwise
 from . import fused
 from .design import Design
 
@@ -223,7 +223,8 @@ class LinearObjective:
         coef = np.zeros((self.p,) if self.n_outputs is None else (self.n_outputs, self.p))
         if not self.intercept or self.l2_intercept:
             return self.pack(coef)
-        if self.offset is not None and self.convex:
+        searches = self.n_outputs is not None and type(self.loss).minimiser is Loss.minimiser  # one output's
+        if searches or (self.offset is not None and self.convex):
             return self.minimise_intercept(self.pack(coef))
         of_rows = {} if self.n_outputs is None else {"n_classes": self.n_outputs}
         return self.pack(coef, self.loss.minimiser(self.y, self.weight, **of_rows))

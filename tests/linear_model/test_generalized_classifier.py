@@ -339,3 +339,47 @@ def test_no_warning_comes_of_a_class_that_weights_leave_empty(X, labels):
         model = GeneralizedLinearClassifier("squared_hinge", alpha=0.1, class_weight="balanced")
         model.fit(X, labels, (labels == "yes").astype(float))
     assert (model.predict(X) == "yes").all()
+
+
+@loss("softmax_of_linear_tests")
+class Softmax:
+    """A convex loss of several outputs, without a best constant of its own."""
+
+    domain = "nonnegative"
+    convex = True
+
+    def value_row(self, y, raw):
+        top, total = raw.max(), 0.0
+        for k in range(raw.shape[0]):
+            total += np.exp(raw[k] - top)
+        return np.log(total) + top - raw[int(y)]
+
+    def mean_row(self, raw, out):
+        top, total = raw.max(), 0.0
+        for k in range(raw.shape[0]):
+            out[k] = np.exp(raw[k] - top)
+            total += out[k]
+        for k in range(raw.shape[0]):
+            out[k] /= total
+
+    def derivatives_row(self, y, raw, gradient, hessian):
+        self.mean_row(raw, gradient)
+        for k in range(raw.shape[0]):
+            hessian[k] = gradient[k] * (1.0 - gradient[k])
+        gradient[int(y)] -= 1.0
+
+    def hessian_product_row(self, y, raw, direction, out):
+        self.mean_row(raw, out)
+        average = 0.0
+        for k in range(raw.shape[0]):
+            average += out[k] * direction[k]
+        for k in range(raw.shape[0]):
+            out[k] *= direction[k] - average
+
+
+def test_a_loss_of_several_outputs_needs_no_best_constant(X, classes):
+    own = GeneralizedLinearClassifier(Softmax(), alpha=0.1).fit(X, classes)
+    ours = GeneralizedLinearClassifier("multinomial_log_loss", alpha=0.1).fit(X, classes)
+    assert own.optimality_.suboptimality_bound < 1e-10
+    assert_allclose(own.coef_, ours.coef_, atol=1e-6)
+    assert_allclose(own.predict_proba(X), ours.predict_proba(X), atol=1e-6)
