@@ -1,4 +1,4 @@
-"""The mean squared error of a line, by its two parameters, with gradients at right angles to its level curves."""
+"""The mean squared error of a line by its parameters: gradients are at right angles to level curves."""
 
 import matplotlib.pyplot as plt
 import numpy as np

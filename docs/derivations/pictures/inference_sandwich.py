@@ -8,19 +8,13 @@ from calclearn.linear_model import LinearRegression
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(1000, 1))
-
-
-def sample():
-    return 0.5 * X[:, 0] + np.exp(0.5 * X[:, 0]) * rng.normal(size=1000)
-
-
-model = LinearRegression()
-slopes = [model.fit(X, sample()).coef_[0] for _ in range(500)]
-y = sample()
-model.fit(X, y)
+Y = 0.5 * X + np.exp(0.5 * X) * rng.normal(size=(1000, 3000))  # one sample a column
+slopes = LinearRegression().fit(X, Y).coef_[:, 0]
+y = Y[:, 0]
+model = LinearRegression().fit(X, y)
 
 figure, axes = plt.subplots(figsize=(6.0, 3.5))
-axes.hist(slopes, bins=30, density=True, color="0.85", label="fits to 500 samples")
+axes.hist(slopes, bins=30, density=True, color="0.85", label="fits to 3000 samples")
 grid = np.linspace(min(slopes), max(slopes), 300)
 for cov_type, style, name in (("nonrobust", "C1--", "likelihood"), ("HC3", "C0-", "sandwich, HC3")):
     error = model.inference(X, y, cov_type=cov_type).standard_errors[0]

@@ -25,18 +25,29 @@ class Logistic:
 problem, start = Logistic(), np.zeros(10)
 optimum = Newton(tol=1e-15).minimise(problem, start).x
 L = np.linalg.eigvalsh(Z.T @ Z / len(y))[-1] / 4
-methods = {
-    "gradient descent": (
-        lambda watch: descend(problem, start, GradientDescent(1 / L), max_iter=30, progress=watch),
-        ".",
-    ),
-    "L-BFGS": (lambda watch: LBFGS(tol=1e-13).minimise(problem, start, watch), "s"),
-    "Newton": (lambda watch: Newton(tol=1e-15).minimise(problem, start, watch), "o"),
-}
+
+
+def errors(run):
+    found = [np.linalg.norm(optimum)]
+    run(lambda k, value, x: found.append(np.linalg.norm(x - optimum)))
+    return np.maximum(found, 1e-16)
+
+
+def gradient_descent(watch):
+    descend(problem, start, GradientDescent(1 / L), max_iter=30, progress=watch)
+
+
+def lbfgs(watch):
+    LBFGS(tol=1e-13).minimise(problem, start, watch)
+
+
+def newton(watch):
+    Newton(tol=1e-15).minimise(problem, start, watch)
+
+
 figure, axes = plt.subplots(figsize=(6.2, 3.6))
-for name, (run, marker) in methods.items():
-    errors = [np.linalg.norm(optimum)]
-    run(lambda k, value, x: errors.append(np.linalg.norm(x - optimum)))  # noqa: B023
-    axes.semilogy(np.maximum(errors, 1e-16), "-", marker=marker, ms=4, label=name)
+axes.semilogy(errors(gradient_descent), ".-", label="gradient descent")
+axes.semilogy(errors(lbfgs), "s-", ms=4, label="L-BFGS")
+axes.semilogy(errors(newton), "o-", ms=4, label="Newton")
 axes.set(xlabel="step", ylabel="distance from the minimum", ylim=(3e-17, 30), xlim=(-0.5, 30.5))
 axes.legend(loc="lower right")

@@ -5,7 +5,6 @@ import numpy as np
 
 from calclearn.optimize import Adam, GradientDescent, Momentum, Nesterov, RMSprop, descend
 
-
 turn, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(10, 10)))
 
 
