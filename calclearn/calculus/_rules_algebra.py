@@ -46,7 +46,7 @@ def matmul(a, b):
     else:
         y = _matmul(a, b)
     if row or column:
-        y = y[(..., *([0] if row else [slice(None)]), *([0] if column else []))]
+        y = y[(..., 0 if row else slice(None), 0 if column else slice(None))]
     return y
 
 

@@ -24,7 +24,8 @@ def quadratic(curvatures):
 figure, panels = plt.subplots(1, 5, figsize=(9.6, 2.5))
 for axes, (name, curvatures) in zip(panels, points.items(), strict=True):
     f = quadratic(curvatures)
-    axes.contour(*x, f(x), levels=9, colors="0.6", linewidths=0.8, linestyles="-")
+    height = np.sign(f(x)) * np.sqrt(abs(f(x)))  # level curves at even distances
+    axes.contour(*x, height, levels=11, colors="0.6", linewidths=0.8, linestyles="-")
     values, vectors = np.linalg.eigh(hessian(f, np.zeros(2)))
     for value, v in zip(values, 0.8 * vectors.T, strict=True):
         colour = "C0" if value > 1e-9 else "C1" if value < -1e-9 else "0.35"
