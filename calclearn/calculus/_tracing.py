@@ -30,7 +30,7 @@ class Level:
         self.depth = next(self.numbers)  # a call inside a call is deeper, in any thread
 
     def record(self, value, active, primitive, operands, options):
-        """The traced array of *value*; *active* are the positions of the operands traced at this level."""
+        """The traced array of *value*; *active* are the operands traced at this level, as (position, array)."""
         raise NotImplementedError
 
 
@@ -59,10 +59,13 @@ class Primitive:
                 level = x.level
         if level is None:
             return self.function(*operands, **options)
-        active = [i for i, x in enumerate(operands) if isinstance(x, Traced) and x.level is level]
-        values = [x.value if i in active else x for i, x in enumerate(operands)]
-        value = self.function(*values, **options)
-        return level.record(value, [(i, operands[i]) for i in active], self, values, options)
+        values, active = [], []
+        for i, x in enumerate(operands):
+            if isinstance(x, Traced) and x.level is level:
+                active.append((i, x))
+                x = x.value
+            values.append(x)
+        return level.record(self.function(*values, **options), active, self, values, options)
 
 
 def rule(*functions):
@@ -82,7 +85,17 @@ def concrete(x):
     return x
 
 
-def _method(function, doc=None):
+def shape_of(x):
+    """The shape, also of a Python number."""
+    return x.shape if hasattr(x, "shape") else np.shape(x)
+
+
+def ndim_of(x):
+    """The number of axes, also of a Python number."""
+    return x.ndim if hasattr(x, "ndim") else np.ndim(x)
+
+
+def _method(function):
     """A method that is a NumPy function of the array."""
 
     def method(self, *arguments, **keywords):
@@ -136,7 +149,7 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
 
     @property
     def shape(self):
-        return np.shape(concrete(self))
+        return shape_of(concrete(self))
 
     @property
     def ndim(self):
