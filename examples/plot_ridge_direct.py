@@ -4,7 +4,7 @@ Ridge regression: one decomposition, all penalties
 
 A penalty moves the eigenvalues of the normal equations, and leaves their eigenvectors where they are.
 So one decomposition gives the coefficients for every penalty, and also the error of each row had it
-been left out of the fit. The theory is in ``docs/derivations/linear-models.md``; the numbers in
+been left out of the fit. The theory is in ``docs/derivations/least-squares.md``; the numbers in
 brackets are its equations.
 """
 
@@ -21,7 +21,7 @@ X, y = data.data[:80], data.target[:80]  # few rows, for which a penalty matters
 # Coefficients for all penalties
 # ------------------------------
 # In the eigenvectors of :math:`A^T A = V \Lambda V^T`, each coefficient is divided by its eigenvalue plus
-# :math:`\alpha` (31). Weak directions give way first.
+# :math:`\alpha` (17). Weak directions give way first.
 alphas = np.geomspace(1e-4, 1e2, 60)
 A, B = X - X.mean(axis=0), y - y.mean()
 eigenvalues, V = np.linalg.eigh(A.T @ A)
@@ -39,7 +39,7 @@ print(fits[0].optimality_)
 # %%
 # Leaving each row out
 # --------------------
-# The residual divided by one minus the leverage is the error of the fit that has not seen the row (32).
+# The residual divided by one minus the leverage is the error of the fit that has not seen the row (18).
 # ``RidgeCV`` computes it for all rows and all penalties from the decomposition.
 search = RidgeCV(alphas=alphas, store_cv_results=True).fit(X, y)
 left_out = search.cv_results_.mean(axis=0)

@@ -8,7 +8,7 @@ than columns, a blocked QR factorisation decides the rank and gives the solution
 
 Sources: Björck (1987), Stability analysis of the method of seminormal equations; Demmel, Grigori,
 Hoemmen and Langou (2012), Communication-optimal parallel and sequential QR.
-Derivation: docs/derivations/linear-models.md.
+Derivation: docs/derivations/least-squares.md, equations (1) to (13).
 """
 
 import contextlib

@@ -11,7 +11,7 @@ where the first term of the leverage is the free intercept's.  In the rows both 
 found without subtraction, as :math:`\alpha (A A^T + \alpha I)^{-1}` applied to the targets, and its diagonal.
 
 Source: Rifkin and Lippert (2007), *Notes on regularized least squares*.
-Derivation: docs/derivations/linear-models.md.
+Derivation: docs/derivations/least-squares.md, equations (17) to (20).
 """
 
 import copy

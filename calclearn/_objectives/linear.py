@@ -7,7 +7,7 @@ r"""The objective of linear models: the mean loss of X w + b, plus half a square
 with sample weights `s`, offsets `o` and, for the few solvers that penalise the intercept, :math:`\beta`.
 With K outputs `w` has K rows.  The flat vector of the optimisers is ``[w, b]``, or K such rows in a row.
 An L1 penalty, which has kinks, and :math:`w \ge 0` are kept beside F: ``penalised_value`` adds the former.
-Derivation: docs/derivations/linear-models.md; docs/derivations/l1.md.
+Derivation: docs/derivations/linear-models.md, equations (1) to (4); docs/derivations/l1.md.
 """
 
 import copy

@@ -14,7 +14,7 @@ made.
 
 Sources: Hoerl and Kennard (1970), *Ridge regression*; Paige and Saunders (1982), *LSQR*; Saunders,
 Gammerman and Vovk (1998), *Ridge regression learning algorithm in dual variables*.
-Derivation: docs/derivations/linear-models.md.
+Derivation: docs/derivations/least-squares.md, equations (14) to (17).
 """
 
 import contextlib

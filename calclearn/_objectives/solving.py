@@ -224,7 +224,7 @@ def certify(objective: LinearObjective, solution, x, *, scale=1.0) -> Optimality
 
     With a convex loss and a penalty on the coefficients, F is strongly convex in them after the free
     intercept is minimised away, hence :math:`F - F^* \le \|g\|^2 / 2\alpha`
-    (docs/derivations/linear-models.md).
+    (docs/derivations/linear-models.md, equation (6)).
 
     Parameters
     ----------
