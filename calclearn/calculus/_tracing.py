@@ -263,10 +263,10 @@ class NoRule(TypeError):
 
 
 _NOT_AN_ARRAY = (
-    "asks for a plain array, which one that is being differentiated cannot become: instead of np.array of "
-    "a list, or of writing into np.empty or np.zeros, build arrays with np.stack or np.concatenate; write A @ x "
-    "instead of A.dot(x), with a dense A; take logsumexp, softmax and log_softmax from calclearn.calculus and "
-    "linear algebra from np.linalg; or use mode='numerical'"
+    "asks for a plain array, which one that is being differentiated cannot become: instead of np.array of a "
+    "list, or of writing into np.empty or np.zeros, build arrays with np.stack or np.concatenate; write "
+    "A @ x instead of A.dot(x), with a dense A; take logsumexp, softmax and log_softmax from "
+    "calclearn.calculus and linear algebra from np.linalg; or use mode='numerical'"
 )
 
 
