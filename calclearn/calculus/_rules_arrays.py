@@ -224,6 +224,27 @@ def broadcast_arrays(*arrays):
     return tuple(_broadcast_to(x, shape=shape) for x in arrays)
 
 
+@rule(np.full_like)
+def full_like(x, fill_value):
+    return np.broadcast_to(fill_value, shape_of(x))
+
+
+@rule(np.meshgrid)
+def meshgrid(*arrays, indexing="xy"):
+    axes = [i if i > 1 or indexing == "ij" or len(arrays) == 1 else 1 - i for i in range(len(arrays))]
+    wide = [
+        np.reshape(x, [-1 if i == axis else 1 for i in range(len(arrays))]) for x, axis in zip(arrays, axes)
+    ]
+    return broadcast_arrays(*wide)
+
+
+@rule(np.linspace)
+def linspace(start, stop, num=50, endpoint=True):
+    share = np.arange(num) / max(num - 1 if endpoint else num, 1)
+    share = np.reshape(share, (-1, *(1,) * max(ndim_of(start), ndim_of(stop))))
+    return start * (1.0 - share) + stop * share
+
+
 @rule(np.flip)
 def flip(x, axis=None):
     axes = range(ndim_of(x)) if axis is None else normalize_axis_tuple(axis, ndim_of(x))

@@ -113,7 +113,7 @@ constant(np.sign, np.signbit, np.floor, np.ceil, np.trunc, np.rint, np.round, np
 constant(np.isnan, np.isinf, np.isfinite, np.isclose, np.allclose, np.array_equal, np.isneginf, np.isposinf)
 constant(np.logical_and, np.logical_or, np.logical_not, np.logical_xor, np.heaviside, np.any, np.all)
 constant(np.argmax, np.argmin, np.argsort, np.nonzero, np.flatnonzero, np.argwhere, np.count_nonzero)
-constant(np.shape, np.ndim, np.size, np.zeros_like, np.ones_like, np.full_like, np.searchsorted)
+constant(np.shape, np.ndim, np.size, np.zeros_like, np.ones_like, np.searchsorted)
 constant(np.result_type, np.can_cast, np.iscomplexobj, np.isrealobj, np.digitize, np.spacing, np.array_repr)
 constant(np.array_str, np.array2string, np.nanargmax, np.nanargmin, np.lexsort, np.common_type)
 
@@ -192,6 +192,14 @@ def _chosen(mask, operand, value):
 def where(condition, x=None, y=None):
     condition = np.asarray(concrete(condition), dtype=bool)
     return np.nonzero(condition) if x is None else _choose(x, y, condition=condition)
+
+
+@rule(np.select)
+def select(condlist, choicelist, default=0):
+    answer = default
+    for condition, choice in zip(reversed(condlist), reversed(choicelist)):
+        answer = where(condition, choice, answer)
+    return answer
 
 
 @rule(np.clip)

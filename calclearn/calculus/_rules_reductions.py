@@ -70,6 +70,11 @@ def mean(x, axis=None, keepdims=False):
     return sum_(x, axis, keepdims) / count
 
 
+@rule(np.nanmean)
+def nanmean(x, axis=None, keepdims=False):
+    return nansum(x, axis, keepdims) / np.sum(~np.isnan(x), axis=axis, keepdims=keepdims)
+
+
 @rule(np.average)
 def average(x, axis=None, weights=None, keepdims=False):
     if weights is None:

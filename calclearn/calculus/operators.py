@@ -372,6 +372,18 @@ class TaylorPolynomial:
         Where it was expanded.
     direction : float or ndarray
         The function is that of the step t, ``f(centre + t * direction)``.
+
+    See Also
+    --------
+    taylor : Makes one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from calclearn.calculus import TaylorPolynomial
+    >>> polynomial = TaylorPolynomial(np.array([1.0, 0.0, -0.5]))
+    >>> polynomial, float(polynomial(2.0))
+    (1 - 0.5 t^2 + O(t^3), -1.0)
     """
 
     coefficients: np.ndarray

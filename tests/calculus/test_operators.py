@@ -199,6 +199,7 @@ def test_extremes_that_tie_share_the_slope():
         assert_array_equal(gradient(np.max, [1.0, 3.0, 3.0], mode=mode), [0.0, 0.5, 0.5])
         assert_array_equal(gradient(np.min, [1.0, 1.0, 1.0, 3.0], mode=mode), [1 / 3, 1 / 3, 1 / 3, 0.0])
         assert_array_equal(gradient(np.linalg.norm, [0.0, 0.0], mode=mode), [0.0, 0.0])
+        assert_array_equal(gradient(lambda x: np.sqrt(x @ x), [0.0, 0.0], mode=mode), [0.0, 0.0])
         assert_array_equal(gradient(lambda x: np.hypot(x[0], x[1]), [0.0, 0.0], mode=mode), [0.0, 0.0])
 
 
