@@ -11,7 +11,9 @@ def _columns(f, shape):
 
     def at_columns(points):
         flat = points.reshape(points.shape[0], -1)
-        values = [np.ravel(np.asarray(f(column.reshape(shape)), dtype=np.float64)) for column in flat.T]
+        values = [
+            np.ravel(np.asarray(f(column.reshape(shape).copy()), dtype=np.float64)) for column in flat.T
+        ]
         return np.stack(values, axis=-1).reshape(-1, *points.shape[1:])
 
     return at_columns

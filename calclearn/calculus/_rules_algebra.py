@@ -9,7 +9,7 @@ import string
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-from ._rules_elementwise import align, constant, unbroadcast
+from ._rules_elementwise import align, constant, times, unbroadcast
 from ._tracing import RULES, NoRule, Primitive, concrete, ndim_of, rule, shape_of
 
 mT = np.matrix_transpose
@@ -34,12 +34,12 @@ def _matmul_local(i, y, a, b):
     def pull(cotangent):
         wide = np.expand_dims(cotangent, axes) if axes else cotangent
         if i == 0:
-            product = wide * mT(columns) if column else np.matmul(wide, mT(columns))
+            product = times(mT(columns), wide) if column else np.matmul(wide, mT(columns))
             return np.reshape(unbroadcast(product, rows.shape), a.shape)
         if rows.ndim > 2 == columns.ndim:  # a stack of rows is one tall matrix
             tall = np.reshape(rows, (-1, rows.shape[-1])), np.reshape(wide, (-1, wide.shape[-1]))
             return np.reshape(np.matmul(mT(tall[0]), tall[1]), b.shape)
-        product = mT(rows) * wide if row else np.matmul(mT(rows), wide)
+        product = times(mT(rows), wide) if row else np.matmul(mT(rows), wide)
         return np.reshape(unbroadcast(product, columns.shape), b.shape)
 
     return push, pull
@@ -215,6 +215,7 @@ def _letters(subscripts, operands):
 
 
 def _solve_local(i, x, a, b):
+    """Equation (10)."""
     if i == 1:
         return (
             lambda tangent: np.linalg.solve(a, align(tangent, ndim_of(x))),
@@ -235,18 +236,15 @@ def solve(a, b):
     return _solve(a, b[:, None])[..., 0] if ndim_of(b) == 1 else _solve(a, b)
 
 
-_inv = Primitive(
-    np.linalg.inv,
-    lambda i, y, a: (
+def _inv_local(i, y, a):
+    """Equation (9)."""
+    return (
         lambda tangent: -np.matmul(y, np.matmul(tangent, y)),
         lambda cotangent: -np.matmul(mT(y), np.matmul(cotangent, mT(y))),
-    ),
-)
+    )
 
 
-@rule(np.linalg.inv)
-def inv(a):
-    return _inv(a)
+inv = RULES[np.linalg.inv] = Primitive(np.linalg.inv, _inv_local)
 
 
 def _log_det(a):
@@ -254,7 +252,7 @@ def _log_det(a):
 
 
 def _log_det_local(i, y, a):
-    """The gradient of log |det A| is the transposed inverse."""
+    """Equation (11): the gradient of log |det A| is the transposed inverse."""
     return (
         lambda tangent: np.trace(np.linalg.solve(a, tangent), axis1=-2, axis2=-1),
         lambda cotangent: cotangent[..., None, None] * mT(np.linalg.inv(a)),
@@ -296,7 +294,7 @@ def _symmetric(x):
 
 
 def _cholesky_local(i, factor, a):
-    r"""From :math:`L L^\top = A`: :math:`L^{-1} L'` is the lower half of :math:`L^{-1} A' L^{-\top}`."""
+    r"""Equation (12): :math:`L^{-1} \dot L` is the lower half of :math:`L^{-1} \dot A L^{-\top}`."""
 
     def push(tangent):
         inner = np.linalg.solve(factor, mT(np.linalg.solve(factor, _symmetric(tangent))))
@@ -389,4 +387,4 @@ def matrix_norm(x, *, keepdims=False, ord="fro"):
     return _matrix_norm(x, (-2, -1), keepdims, ord)
 
 
-constant(np.linalg.matrix_rank, np.linalg.cond)
+constant(np.linalg.matrix_rank)

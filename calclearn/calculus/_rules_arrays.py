@@ -67,15 +67,16 @@ def _scatter(cotangent, index, shape):
 
 
 def _has_arrays(index):
-    parts = index if isinstance(index, tuple) else (index,)
-    return any(isinstance(part, list | np.ndarray) for part in parts)
+    return any(isinstance(part, np.ndarray) for part in index)
 
 
 def _along_directions(index):
     """The same index of an array with a leading axis; None where NumPy would put the axes elsewhere."""
-    if _has_arrays(index):
-        return None
-    return (slice(None), *(index if isinstance(index, tuple) else (index,)))
+    if _has_arrays(index):  # then numbers count as arrays, and what lies between two of them moves to the end
+        places = [i for i, part in enumerate(index) if isinstance(part, np.ndarray | int | np.integer)]
+        if places[-1] - places[0] >= len(places):
+            return None
+    return (slice(None), *index)
 
 
 def _take(x, index):
@@ -95,10 +96,18 @@ _getitem = Primitive(
     ),
 )
 
+
+def _scatter_directions(tangent, index, shape):
+    inner = _along_directions(index)
+    if inner is None:
+        return each(lambda t: scatter(t, index=index, shape=shape), tangent)
+    return scatter(tangent, index=inner, shape=(tangent.shape[0], *shape))
+
+
 scatter = Primitive(
     _scatter,
     lambda i, y, cotangent, index, shape: (
-        lambda tangent: each(lambda t: scatter(t, index=index, shape=shape), tangent),
+        lambda tangent: _scatter_directions(tangent, index, shape),
         lambda outer: outer[index],
     ),
 )
@@ -213,6 +222,27 @@ def broadcast_to(x, shape):
 def broadcast_arrays(*arrays):
     shape = np.broadcast_shapes(*map(shape_of, arrays))
     return tuple(_broadcast_to(x, shape=shape) for x in arrays)
+
+
+@rule(np.full_like)
+def full_like(x, fill_value):
+    return np.broadcast_to(fill_value, shape_of(x))
+
+
+@rule(np.meshgrid)
+def meshgrid(*arrays, indexing="xy"):
+    axes = [i if i > 1 or indexing == "ij" or len(arrays) == 1 else 1 - i for i in range(len(arrays))]
+    wide = [
+        np.reshape(x, [-1 if i == axis else 1 for i in range(len(arrays))]) for x, axis in zip(arrays, axes)
+    ]
+    return broadcast_arrays(*wide)
+
+
+@rule(np.linspace)
+def linspace(start, stop, num=50, endpoint=True):
+    share = np.arange(num) / max(num - 1 if endpoint else num, 1)
+    share = np.reshape(share, (-1, *(1,) * max(ndim_of(start), ndim_of(stop))))
+    return start * (1.0 - share) + stop * share
 
 
 @rule(np.flip)

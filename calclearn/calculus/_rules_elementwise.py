@@ -113,7 +113,7 @@ constant(np.sign, np.signbit, np.floor, np.ceil, np.trunc, np.rint, np.round, np
 constant(np.isnan, np.isinf, np.isfinite, np.isclose, np.allclose, np.array_equal, np.isneginf, np.isposinf)
 constant(np.logical_and, np.logical_or, np.logical_not, np.logical_xor, np.heaviside, np.any, np.all)
 constant(np.argmax, np.argmin, np.argsort, np.nonzero, np.flatnonzero, np.argwhere, np.count_nonzero)
-constant(np.shape, np.ndim, np.size, np.zeros_like, np.ones_like, np.full_like, np.searchsorted)
+constant(np.shape, np.ndim, np.size, np.zeros_like, np.ones_like, np.searchsorted)
 constant(np.result_type, np.can_cast, np.iscomplexobj, np.isrealobj, np.digitize, np.spacing, np.array_repr)
 constant(np.array_str, np.array2string, np.nanargmax, np.nanargmin, np.lexsort, np.common_type)
 
@@ -194,6 +194,14 @@ def where(condition, x=None, y=None):
     return np.nonzero(condition) if x is None else _choose(x, y, condition=condition)
 
 
+@rule(np.select)
+def select(condlist, choicelist, default=0):
+    answer = default
+    for condition, choice in zip(reversed(condlist), reversed(choicelist)):
+        answer = where(condition, choice, answer)
+    return answer
+
+
 @rule(np.clip)
 def clip(x, a_min=None, a_max=None, *, min=None, max=None):
     low, high = (a_min if min is None else min), (a_max if max is None else max)
@@ -240,7 +248,14 @@ elementwise(np.arctan2)(
     lambda y, a, b: b / (a * a + b * b),
     lambda y, a, b: -a / (a * a + b * b),
 )
-elementwise(np.hypot)(lambda y, a, b: a / y, lambda y, a, b: b / y)
+elementwise(np.hypot)(lambda y, a, b: a / _nonzero(y), lambda y, a, b: b / _nonzero(y))
+
+
+def _nonzero(radius):
+    """At the origin the slopes of the radius are 0, as those of ``abs``."""
+    return np.where(radius == 0.0, 1.0, radius)
+
+
 elementwise(np.sinh)(lambda y, x: np.cosh(x))
 elementwise(np.cosh)(lambda y, x: np.sinh(x))
 elementwise(np.arcsinh)(lambda y, x: 1.0 / np.hypot(1.0, x))
@@ -285,7 +300,7 @@ elementwise(special.erfcx)(lambda y, x: 2.0 * (x * y - 1.0 / ROOT_PI))
 elementwise(special.erfinv)(lambda y, x: 0.5 * ROOT_PI * np.exp(y * y))
 elementwise(special.ndtr)(lambda y, x: _normal_density(x))
 elementwise(special.ndtri)(lambda y, x: 1.0 / _normal_density(y))
-elementwise(special.log_ndtr)(lambda y, x: np.exp(-0.5 * x * x - y) / math.sqrt(2.0 * math.pi))
+elementwise(special.log_ndtr)(lambda y, x: math.sqrt(2.0 / math.pi) / special.erfcx(-math.sqrt(0.5) * x))
 elementwise(special.gammaln)(lambda y, x: special.psi(x))
 elementwise(special.gamma)(lambda y, x: y * special.psi(x))
 elementwise(special.psi)(lambda y, x: _polygamma(x, n=1))

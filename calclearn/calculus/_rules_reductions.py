@@ -70,6 +70,11 @@ def mean(x, axis=None, keepdims=False):
     return sum_(x, axis, keepdims) / count
 
 
+@rule(np.nanmean)
+def nanmean(x, axis=None, keepdims=False):
+    return nansum(x, axis, keepdims) / np.sum(~np.isnan(x), axis=axis, keepdims=keepdims)
+
+
 @rule(np.average)
 def average(x, axis=None, weights=None, keepdims=False):
     if weights is None:
@@ -242,7 +247,8 @@ def logsumexp(a, axis=None, *, keepdims=False):
     """
     a = _floats(a)
     top = _shift(a, axis)
-    answer = np.log(np.sum(np.exp(a - top), axis=axis, keepdims=True)) + top
+    with np.errstate(divide="ignore"):  # of zeros only, it is -inf
+        answer = np.log(np.sum(np.exp(a - top), axis=axis, keepdims=True)) + top
     return answer if keepdims else np.squeeze(answer, axis)
 
 

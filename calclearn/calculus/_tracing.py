@@ -13,6 +13,7 @@ at a level below.  An operation belongs to the deepest level among its operands;
 
 import inspect
 import itertools
+import sys
 from typing import Any
 
 import numpy as np
@@ -143,7 +144,7 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
         return _bound(implementation, function, arguments, keywords)
 
     def __array__(self, dtype=None, copy=None):
-        raise NoRule(_NOT_AN_ARRAY)
+        raise NoRule(f"{_asking() or 'this'} {_NOT_AN_ARRAY}")
 
     # -- what it is
 
@@ -179,6 +180,12 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
     def flat(self):
         return iter(np.ravel(self))
 
+    def __format__(self, how):
+        return format(concrete(self), how)
+
+    def __round__(self, digits=0):
+        return np.round(self, digits)
+
     def __len__(self):
         return len(concrete(self))
 
@@ -212,7 +219,7 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
 
     all, any, argmax, argmin, argsort = map(_method, (np.all, np.any, np.argmax, np.argmin, np.argsort))
     sum, mean, var, std, prod = map(_method, (np.sum, np.mean, np.var, np.std, np.prod))
-    max, min, ptp, cumsum, cumprod = map(_method, (np.max, np.min, np.ptp, np.cumsum, np.cumprod))
+    max, min, cumsum, cumprod = map(_method, (np.max, np.min, np.cumsum, np.cumprod))
     ravel, squeeze, swapaxes, repeat = map(_method, (np.ravel, np.squeeze, np.swapaxes, np.repeat))
     take, diagonal, trace, dot, clip = map(_method, (np.take, np.diagonal, np.trace, np.dot, np.clip))
     round, conj, nonzero = map(_method, (np.round, np.conj, np.nonzero))
@@ -256,15 +263,24 @@ class NoRule(TypeError):
 
 
 _NOT_AN_ARRAY = (
-    "an array that is being differentiated cannot become a plain one, which np.array, np.asarray, writing "
-    "into np.empty or np.zeros, and most functions of SciPy ask for: build arrays with np.stack or "
-    "np.concatenate, take logsumexp, softmax and log_softmax from calclearn.calculus and linear algebra from "
-    "np.linalg, or use mode='numerical'"
+    "asks for a plain array, which one that is being differentiated cannot become: instead of np.array of a "
+    "list, or of writing into np.empty or np.zeros, build arrays with np.stack or np.concatenate; write "
+    "A @ x instead of A.dot(x), with a dense A; take logsumexp, softmax and log_softmax from "
+    "calclearn.calculus and linear algebra from np.linalg; or use mode='numerical'"
 )
 
+
+def _asking():
+    """The function of a library that a user called, and that asked for a plain array."""
+    frame, name = sys._getframe(2), None
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _LIBRARIES:
+        name = f"{frame.f_globals['__name__'].partition('._')[0]}.{frame.f_code.co_name}"
+        frame = frame.f_back
+    return name
+
+
+_LIBRARIES = {"numpy", "pandas", "scipy", "sklearn"}
 _INSTEAD = {
-    "np.linalg.eig": "np.linalg.eigh for a symmetric matrix",
-    "np.linalg.eigvals": "np.linalg.eigvalsh for a symmetric matrix",
     "np.linalg.lstsq": "np.linalg.solve(A.T @ A, A.T @ b)",
     "np.linalg.pinv": "np.linalg.solve(A.T @ A, A.T)",
     "np.array_split": "slices",
@@ -275,7 +291,6 @@ _INSTEAD = {
     "np.copyto": "np.where(mask, b, a)",
     "np.put": "np.where(mask, b, a)",
     "np.fill_diagonal": "np.where(np.eye(n, dtype=bool), b, a)",
-    "scipy.special.gammainc": "mode='numerical'",
 }
 
 

@@ -34,7 +34,7 @@ def derivative(f, x, *, order=1, mode=None):
     x : float or array-like
         Where.
     order : int, default=1
-        How often to differentiate.  The cost about doubles with each order.
+        How often to differentiate.  Each order multiplies the cost by about three.
     mode : {"forward", "reverse", "numerical"}, optional
         None means forward: there is one input.  Numerically, the order is 1 or 2.
 
@@ -166,9 +166,9 @@ def value_and_gradient(f, x, *, mode=None):
     def answer(x):
         if mode == "forward" or (mode is None and _size(x) == 1):
             value, tangents = push_forward(f, x, _directions(x))
-            return _number(value), np.reshape(tangents, shape_of(x))
+            return _number(value), _typed(np.reshape(tangents, shape_of(x)), x)
         value, pull = pull_back(f, x)
-        return _number(value), pull(_ones(value))
+        return _number(value), _typed(pull(_ones(value)), x)
 
     return _quiet(answer, x)
 
@@ -372,6 +372,18 @@ class TaylorPolynomial:
         Where it was expanded.
     direction : float or ndarray
         The function is that of the step t, ``f(centre + t * direction)``.
+
+    See Also
+    --------
+    taylor : Makes one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from calclearn.calculus import TaylorPolynomial
+    >>> polynomial = TaylorPolynomial(np.array([1.0, 0.0, -0.5]))
+    >>> polynomial, float(polynomial(2.0))
+    (1 - 0.5 t^2 + O(t^3), -1.0)
     """
 
     coefficients: np.ndarray
@@ -419,7 +431,7 @@ def taylor(f, x, order, direction=None):
     x : float or array-like
         Where to expand.
     order : int
-        The highest power.  The cost about doubles with each.
+        The highest power.  Each multiplies the cost by about three.
     direction : float or array-like of the shape of `x`, optional
         The polynomial is that of the step t, ``f(x + t * direction)``.  By default 1, for a function of one
         number; with several the direction must be said.
@@ -512,6 +524,12 @@ def _floats(x):
             "mode='numerical' inside a function that is being differentiated: take another mode there"
         )
     return np.asarray(x, dtype=np.float64)
+
+
+def _typed(answer, x):
+    """A gradient is of the type of *x*, whatever was computed with."""
+    dtype = concrete(x).dtype
+    return answer if concrete(answer).dtype == dtype else answer.astype(dtype)
 
 
 def _direction(v, x):

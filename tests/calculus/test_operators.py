@@ -23,6 +23,7 @@ from calclearn.calculus import (
     value_and_gradient,
 )
 
+from ..losses.table import LOSSES, MODERATE, TARGETS
 from .table import ELEMENTWISE, PAIRS, VECTOR, Numbers, Symbols, cases
 
 m = Numbers()
@@ -156,6 +157,18 @@ def test_jets_agree():
             assert_allclose(derivative(f, points, order=2, mode=mode), second, rtol=1e-12, atol=1e-15)
 
 
+@pytest.mark.parametrize("loss", LOSSES, ids=repr)
+def test_losses_are_functions_like_any_other(loss):
+    """Their values, differentiated by both modes, are what their own derivatives are."""
+    for y in TARGETS[loss.domain]:
+        for raw in MODERATE:
+            expected = loss.derivatives(y, raw)
+            for mode in MODES:
+                for order in (1, 2):
+                    slope = derivative(lambda raw: loss.value(y, raw), raw, order=order, mode=mode)  # noqa: B023
+                    assert_allclose(slope, expected[order - 1], rtol=1e-10, atol=1e-14)
+
+
 KINKS = [  # as docs/derivations/jets.md says, in every mode
     ("relu", lambda x: np.maximum(0.0, x), 0.0, 0.0),
     ("relu of the other order", lambda x: np.maximum(x, 0.0), 0.0, 1.0),
@@ -186,10 +199,14 @@ def test_extremes_that_tie_share_the_slope():
         assert_array_equal(gradient(np.max, [1.0, 3.0, 3.0], mode=mode), [0.0, 0.5, 0.5])
         assert_array_equal(gradient(np.min, [1.0, 1.0, 1.0, 3.0], mode=mode), [1 / 3, 1 / 3, 1 / 3, 0.0])
         assert_array_equal(gradient(np.linalg.norm, [0.0, 0.0], mode=mode), [0.0, 0.0])
+        assert_array_equal(gradient(lambda x: np.sqrt(x @ x), [0.0, 0.0], mode=mode), [0.0, 0.0])
+        assert_array_equal(gradient(lambda x: np.hypot(x[0], x[1]), [0.0, 0.0], mode=mode), [0.0, 0.0])
 
 
 def test_tails_keep_their_digits():
     x = np.array([-40.0, 20.0])
+    slopes = np.sqrt(2.0 / np.pi) / scipy.special.erfcx(np.array([20.0, 1e3]))
+    assert_allclose(derivative(scipy.special.log_ndtr, -np.sqrt(2.0) * np.array([20.0, 1e3])), slopes)
     assert_allclose(derivative(np.tanh, x), 4.0 * np.exp(-2.0 * np.abs(x)), rtol=1e-13)
     assert_allclose(derivative(scipy.special.expit, -x), np.exp(-np.abs(x)), rtol=1e-8)
     assert_array_equal(derivative(np.tanh, [-1e4, 1e4]), [0.0, 0.0])
@@ -253,6 +270,7 @@ def test_lists_and_integers_are_floats_and_float32_stays():
         assert gradient(f, x, mode=mode).dtype == np.float32
         assert hessian(f, x, mode=mode).dtype == np.float32
         assert_allclose(gradient(f, x, mode=mode), gradient(f, x.astype(float)), rtol=1e-5)
+        assert gradient(lambda x: np.sum(x * np.array([1.0, 2.0])), x, mode=mode).dtype == np.float32
 
 
 def test_answers_are_arrays_of_ones_own():
@@ -288,6 +306,8 @@ def test_softmax_and_its_logarithms_are_scipys():
         assert_allclose(log_softmax(x, axis), scipy.special.log_softmax(x, axis), rtol=1e-13, atol=1e-15)
     assert logsumexp([-np.inf, 0.0]) == 0.0
     assert logsumexp([np.inf, 0.0]) == np.inf
+    assert logsumexp([-np.inf, -np.inf]) == -np.inf
+    assert_array_equal(gradient(logsumexp, [-np.inf, -np.inf]), [0.0, 0.0])
     assert_allclose(gradient(logsumexp, [1e4, 1e4, -1e4]), [0.5, 0.5, 0.0])
 
 

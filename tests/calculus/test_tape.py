@@ -66,7 +66,7 @@ def test_gradients_cost_at_most_six_evaluations_whatever_the_number_of_inputs(f,
 def test_products_with_the_hessian_cost_a_small_multiple_too(n):
     x = np.linspace(-1.0, 1.0, n)
     for f in (layers, rosenbrock):
-        assert cost(lambda x, f=f: hvp(f, x, np.ones(n)), x) <= 30 * cost(f, x)
+        assert cost(lambda x, f=f: hvp(f, x, np.ones(n)), x) <= 16 * cost(f, x)
 
 
 def test_a_sweep_over_single_entries_is_linear_in_their_number():
@@ -146,7 +146,13 @@ SAME = [  # each of them is NumPy's, and has one derivative in all modes
     lambda x: np.diag(x[0], 1) + np.diag(x[0, :2], -2)[0, 0],
     lambda x: np.tril(x, 1) + np.triu(x, -1),
     lambda x: x.astype(np.float64) * x.real,
-    lambda x: x.ptp() if hasattr(np.ndarray, "ptp") else np.ptp(x),
+    lambda x: np.ptp(x, axis=1),
+    lambda x: np.full_like(x, x[0, 0]),
+    lambda x: np.meshgrid(x[0], x[1])[0] * np.meshgrid(x[0], x[1], indexing="ij")[1],
+    lambda x: np.meshgrid(x[0], x[1], x[0])[2],
+    lambda x: np.linspace(x[0], x[1], 4) + np.linspace(0.0, x[0, 0], 4, endpoint=False)[:, None],
+    lambda x: np.select([X > 0.5, X > 0], [x, x**2], default=-x),
+    lambda x: np.nanmean(x, axis=0),
     lambda x: np.stack(list(x)),
     lambda x: np.stack([abs(v) for v in x.flat]),
     lambda x: x[1, ::-1] - x[0, 1:2],
@@ -271,6 +277,8 @@ def test_traced_arrays_tell_what_they_are():
         assert np.shape(x) == (2, 3)
         assert np.ndim(x) == 2
         assert np.size(x) == 6
+        assert f"{x[0, 0]:.2f}" == "0.40"
+        assert round(x[1, 0]) == 1.0
         assert repr(x[0, 0]) == "Traced(np.float64(0.4))"
         assert (x > 0).dtype == bool
         assert x.any()
@@ -312,9 +320,11 @@ def _add_to_plain(x):
         (lambda x: np.linalg.eigvals(np.outer(x, x))[0], r"np\.linalg\.eigvals has no derivative rule"),
         (lambda x: np.linalg.norm(np.outer(x, x), 2), "with ord=2 of a matrix has no derivative rule"),
         (lambda x: scipy.special.ellipk(x[0]), r"scipy\.special\.ellipk has no derivative rule here"),
-        (lambda x: scipy.special.logsumexp(x), "logsumexp, softmax and log_softmax from calclearn.calculus"),
-        (lambda x: scipy.special.softmax(x)[0], "logsumexp, softmax and log_softmax from calclearn.calculus"),
-        (lambda x: scipy.linalg.det(np.outer(x, x)), r"linear algebra from np\.linalg"),
+        (lambda x: scipy.special.logsumexp(x), r"scipy\.special\.logsumexp asks .* from calclearn.calculus"),
+        (lambda x: scipy.special.softmax(x)[0], r"scipy\.special\.softmax asks .* from calclearn.calculus"),
+        (lambda x: scipy.linalg.det(np.outer(x, x)), r"scipy\.linalg\.det asks .* from np\.linalg"),
+        (lambda x: np.eye(3).dot(x)[0], r"write A @ x instead of A\.dot\(x\)"),
+        (lambda x: np.linalg.cond(np.outer(x, x)), r"np\.linalg\.cond has no derivative rule here"),
         (lambda x: np.fft.fft(x)[0], r"np\.fft\.fft has no derivative rule here"),
         (lambda x: np.sum(x, where=[True, False, True]), r"np\.sum with where= has no derivative rule here"),
         (lambda x: np.sum(x, dtype=np.float32), r"np\.sum with dtype= has no derivative rule here"),
@@ -327,8 +337,8 @@ def _add_to_plain(x):
         (lambda x: x[0].item(), r"float\(\), or a function of math"),
         (lambda x: int(x[0]), r"int\(\) on an array that is being differentiated"),
         (lambda x: np.array([x[0], x[1]]).sum(), r"np\.stack or np\.concatenate"),
-        (lambda x: np.asarray(x).sum(), "cannot become a plain one"),
-        (_write, r"float\(\), or a function of math|cannot become a plain one"),
+        (lambda x: np.asarray(x).sum(), "this asks for a plain array"),
+        (_write, r"float\(\), or a function of math|asks for a plain array"),
         (_assign, r"instead of a\[i\] = b write np\.where"),
         (_add_to_plain, r"name a new array, as in a = a \+ b"),
         (lambda x: np.arange(3.0)[x], "being differentiated"),
