@@ -104,8 +104,7 @@ class DerivativeReport:
 
     @property
     def best_step(self) -> float:
-        known = np.isfinite(self.errors)
-        return float(self.steps[known][self.errors[known].argmin()]) if known.any() else float("nan")
+        return float(self.steps[_best(self.steps, self.errors)]) if self._sweep() else float("nan")
 
     @cached_property
     def observed_order(self) -> float:
@@ -367,9 +366,17 @@ def _kink(index, analytic, forward, backward, rounding, tolerance):
     return KinkAt(index, float(left) + 0.0, float(right) + 0.0, bool(between))
 
 
+def _best(steps, errors):
+    """The step of the least error, unless it is so by luck: rounding says the next one is that much worse."""
+    errors = np.where(np.isfinite(errors), errors, np.inf)
+    judged = errors.copy()
+    judged[:-1] = np.maximum(errors[:-1], errors[1:] * steps[1:] / steps[:-1])
+    return int(judged.argmin())
+
+
 def _observed_order(steps, errors):
     """The median power of the step by which the errors fall, above the best step."""
-    best = int(np.argmin(np.where(np.isfinite(errors), errors, np.inf)))
+    best = _best(steps, errors)
     orders = [
         np.log(errors[k] / errors[k + 1]) / np.log(steps[k] / steps[k + 1])
         for k in range(best)

@@ -50,8 +50,8 @@ class Expectation:
         Random draws, or evaluations of `f`.
     """
 
-    value: np.ndarray
-    standard_error: np.ndarray
+    value: float | np.ndarray
+    standard_error: float | np.ndarray
     method: str
     n_samples: int
 
@@ -70,9 +70,9 @@ class ExpectationGradient:
 
     Attributes
     ----------
-    value : dict of str to ndarray
+    value : dict of str to float or ndarray
         The derivative in each parameter, of the parameter's shape.
-    standard_error : dict of str to ndarray
+    standard_error : dict of str to float or ndarray
         Of each.
     expectation : Expectation
         The expectation itself, from the same draws.
@@ -81,8 +81,8 @@ class ExpectationGradient:
         Random draws.
     """
 
-    value: dict[str, np.ndarray]
-    standard_error: dict[str, np.ndarray]
+    value: dict[str, float | np.ndarray]
+    standard_error: dict[str, float | np.ndarray]
     expectation: Expectation
     estimator: str
     n_samples: int
@@ -219,7 +219,7 @@ def expectation_gradient(
 
     Notes
     -----
-    Derivatives of :math:`\log p`, of :math:`F`, and of :math:`\mu` and :math:`L` in the parameters are central
+    Derivatives of :math:`\log p`, of :math:`F`, of :math:`\mu` and of :math:`L` in the parameters are central
     differences of fourth order, of about eleven right digits, so that every distribution of SciPy can be
     used; :math:`f'` is exact.
 
@@ -296,7 +296,12 @@ def _mean(values):
     """Mean and standard error over the first axis."""
     n = len(values)
     error = values.std(axis=0, ddof=1) / n**0.5 if n > 1 else np.full(values.shape[1:], np.nan)
-    return Expectation(values.mean(axis=0)[()], error[()], "monte_carlo", n)
+    return Expectation(_plain(values.mean(axis=0)), _plain(error), "monte_carlo", n)
+
+
+def _plain(array):
+    """A float where there is one number."""
+    return array.item() if np.ndim(array) == 0 else array
 
 
 def _integral(f, distribution):
@@ -326,7 +331,7 @@ def _integral(f, distribution):
                 error += outer * (cuts[-1] - cuts[-2]) / np.log(inner / outer) if falls else np.inf
     value = np.asarray(value)
     error = np.where(np.isfinite(value) & np.isfinite(error), error, np.inf)
-    return Expectation(value[()], error[()], "quadrature", n_evaluations)
+    return Expectation(_plain(value), _plain(error), "quadrature", n_evaluations)
 
 
 def _sum(f, distribution):
@@ -339,7 +344,7 @@ def _sum(f, distribution):
     )
     value, error, mass, n_terms = (a + b for a, b in zip(right, left))
     error = error + abs(1.0 - mass) * np.abs(value)  # probabilities that do not add up to 1 are rounded so
-    return Expectation(value[()], error[()], "quadrature", n_terms)
+    return Expectation(_plain(value), _plain(error), "quadrature", n_terms)
 
 
 def _series(f, distribution, start, sign, last):
@@ -367,7 +372,7 @@ def _series(f, distribution, start, sign, last):
 
 
 def _extrapolated(sums):
-    """The limit of the sums over 1, 2, 4, 8, ... blocks, and its error; infinite where they do not slow down."""
+    """The limit of the sums over 1, 2, 4, ... blocks, and its error; infinite where they do not slow down."""
     before, last = np.abs(np.diff(sums[-3:], axis=0))
     if (last > 0.999 * before).any():
         return sums[-1], np.full(sums.shape[1:], np.inf)

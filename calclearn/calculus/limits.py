@@ -22,6 +22,8 @@ WINDOW = 9  # values that one extrapolation sees
 JITTER = 2.0**-4  # of the step: how far apart the values are in which its noise is measured
 SIXTH = np.array([1.0, -6.0, 15.0, -20.0, 15.0, -6.0, 1.0])
 ROOT_924 = 924**0.5  # noise of deviation 1 has sixth differences of this deviation
+RUN = 6  # steps over which rounding noise is heard before it is rounded away
+EPSILON = 2.0**-52
 GROWING = 8  # last steps that must all grow, for a divergence
 CONVERGED = 1e-4  # the error, relative to 1 and the values, up to which a limit is believed to exist
 
@@ -209,7 +211,7 @@ def _approach(a, side):
     sign = -1.0 if side == "left" else 1.0
     first = 2.0 ** max(-1, np.frexp(a)[1] - 3)  # steps of a tenth of a large number, a half of a small one
     last = 4.0 * np.spacing(abs(a)) if a else first * 2.0**-DEEPEST
-    n = int(np.log2(first / last)) + 1
+    n = int(np.log2(first) - np.log2(last)) + 1
     return [lambda jitter, k=k: a + sign * first * 2.0**-k * (1.0 + jitter) for k in range(n)]
 
 
@@ -222,9 +224,7 @@ def _one_sided(f, a, side):
         values = values[: np.flatnonzero(defined).max(initial=-1) + 1]  # an overflow may end it half-way
         if len(values) < len(steps) // 2:
             return nan, nan, "not defined"
-    noise = np.array([_noise(f, x, value) for x, value in zip(steps, values)])
-    for k in range(1, len(noise)):  # what has been rounded away altogether makes no noise any more
-        noise[k] = max(noise[k], noise[k - 1] / 2)
+    noise = _without_silence(np.array([_noise(f, x, value) for x, value in zip(steps, values)]), values)
     clean = noise <= 1e-3 * np.maximum(1.0, np.abs(values))
     overflown = np.isinf(values[-GROWING:]).all() and len(set(values[-GROWING:])) == 1
     usable = len(clean) if clean.all() else int(clean.argmin())
@@ -246,6 +246,20 @@ def _noise(f, x, value):
     around = [value if j == 0 else evaluate(f, x(j * JITTER)) for j in range(-3, 4)]
     sixth = float(np.dot(SIXTH, around)) if np.isfinite(around).all() else nan
     return abs(sixth) / ROOT_924 if isfinite(sixth) else 0.0
+
+
+def _without_silence(noise, values):
+    """The noise, kept up where it is not heard any more because what made it is rounded away altogether.
+
+    It was heard in step after step, and grew, before it stopped at once.  Any other noise may fade.
+    """
+    kept, audible = noise.copy(), noise > 4.0 * EPSILON * np.abs(values)
+    silent = False
+    for k in range(1, len(kept)):
+        grew = k >= RUN and audible[k - RUN : k].all() and noise[k - 1] > noise[k - RUN]
+        silent = silent or bool(grew and not audible[k])
+        kept[k] = max(noise[k], kept[k - 1] if silent else kept[k - 1] / 2)
+    return kept
 
 
 def _divergence(values):

@@ -100,14 +100,14 @@ def symbolic(formula) -> Symbolic:
     1/(4*cosh(x/2)**2)
     """
     sympy = _sympy()
-    value, name, arguments, parameters, domain = _opened(sympy, formula)
+    function, name, arguments, parameters, domain = _opened(sympy, formula)
     variable = list(arguments.values())[-1]
     leaves = [
         (
             _smooth(sympy, expression),
             [(_normal(sympy, condition, variable), held) for condition, held in taken],
         )
-        for expression, taken in _all_paths(value, [_Expression(symbol) for symbol in arguments.values()])
+        for expression, taken in _all_paths(function, [_Expression(symbol) for symbol in arguments.values()])
     ]
     parts = []
     for order in range(3):
@@ -116,7 +116,8 @@ def symbolic(formula) -> Symbolic:
         if domain == "sign" and order == 2:  # y is -1 or +1
             leaves = [(part.subs(arguments["y"] ** 2, 1), taken) for part, taken in leaves]
         parts.append(_joined(sympy, leaves, variable))
-    return Symbolic(*parts, variable, arguments | parameters, name)
+    value, first, second = parts
+    return Symbolic(value, first, second, variable, arguments | parameters, name)
 
 
 def _sympy():
@@ -503,4 +504,12 @@ def _by_tree(sympy, leaves, depth=0):
 
 
 def _equal(sympy, a, b):
-    return a == b or sympy.simplify(a - b) == 0
+    """Whether two pieces are one; where they differ at one point, there is no need to simplify."""
+    if a == b:
+        return True
+    symbols = sorted(a.free_symbols | b.free_symbols, key=str)
+    somewhere = {symbol: sympy.Rational(7 + 2 * i, 5) for i, symbol in enumerate(symbols)}
+    apart = (a - b).subs(somewhere).evalf(20)
+    if apart.is_comparable and abs(apart) > 1e-6:
+        return False
+    return sympy.simplify(a - b) == 0

@@ -61,9 +61,9 @@ def test_jacobians_of_several_outputs():
 
     assert check_derivatives(f, [0.3, 1.2], jac=jacobian).ok
     assert check_derivatives(f, [0.3, 1.2], jac=jacobian([0.3, 1.2])).ok
-    assert check_derivatives(
-        f, [0.3, 1.2], jac=lambda x: np.abs(jacobian(x)) + [[0, 0], [0, 1], [0, 0]]
-    ).wrong == ((1, 1),)
+    wrong = np.array(jacobian([0.3, 1.2]))
+    wrong[1, 1] = 1.0
+    assert check_derivatives(f, [0.3, 1.2], jac=wrong).wrong == ((1, 1),)
 
 
 def test_hessians_are_compared_with_differences_of_gradients():
@@ -73,7 +73,7 @@ def test_hessians_are_compared_with_differences_of_gradients():
     x = np.array([0.5, 1.0])
     assert check_derivatives(cubic, x, jac=slope_of_cubic, hess=hessian, order=2).ok
     assert check_derivatives(cubic, x, order=2).ok
-    report = check_derivatives(cubic, x, hess=lambda x: hessian(x) + [[0, 1], [0, 0]], order=2)
+    report = check_derivatives(cubic, x, hess=hessian(x) + np.array([[0, 1], [0, 0]]), order=2)
     assert report.wrong == ((0, 1),)
     assert "second derivatives" in repr(report)
 

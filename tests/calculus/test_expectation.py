@@ -77,7 +77,12 @@ def test_the_same_seed_gives_the_same_draws():
 GRADIENTS = [
     (np.square, stats.norm, {"loc": 1.0, "scale": 2.0}, {"loc": 2.0, "scale": 4.0}),
     (np.log, stats.gamma, {"a": 2.5}, {"a": special.polygamma(1, 2.5)}),
-    (np.log, stats.beta, {"a": 2.0, "b": 3.0}, {"a": special.polygamma(1, 2) - special.polygamma(1, 5), "b": -special.polygamma(1, 5)}),
+    (
+        np.log,
+        stats.beta,
+        {"a": 2.0, "b": 3.0},
+        {"a": special.polygamma(1, 2) - special.polygamma(1, 5), "b": -special.polygamma(1, 5)},
+    ),
     (lambda x: x, lambda rate: stats.expon(scale=1 / rate), {"rate": 2.0}, {"rate": -0.25}),
     (
         lambda x: x[:, 0] ** 2 * x[:, 1],
@@ -85,7 +90,7 @@ GRADIENTS = [
         {"mean": [1.0, 2.0], "cov": [[1.0, 0.5], [0.5, 2.0]]},
         {"mean": [5.0, 2.0], "cov": [[2.0, 1.0], [1.0, 0.0]]},
     ),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("estimator", ["pathwise", "score"])

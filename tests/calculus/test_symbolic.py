@@ -78,7 +78,7 @@ def test_names_and_classes_leave_their_fields_open(name):
         filled = getattr(record, part).subs(numbers).subs(renamed)
         difference = filled - getattr(default, part)
         target = 1.0 if cls.domain != "unit" else 0.25
-        for raw in (-2.5, 0.375, 3.0):
+        for raw in (-2.5, 0.375):
             there = difference.subs({y: target, f: raw})
             assert there is sp.nan or abs(float(there)) < 1e-12  # infinity less infinity
 
