@@ -64,7 +64,7 @@ class QuantileRegressor(RegressorMixin, CalculusEstimator):
         a programme without penalty failed).
     n_features_in_ : int
         Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Their names, where all are strings.
 
     See Also

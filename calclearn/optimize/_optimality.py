@@ -102,7 +102,7 @@ class Optimality:
     converged: bool | None = None
     reason: str | None = None
     details: dict[str, float] = field(default_factory=dict, hash=False)
-    problems: tuple["Optimality", ...] = ()
+    problems: "tuple[Optimality, ...]" = ()
 
     def __post_init__(self):
         # NumPy's scalars would bind a pickle to NumPy and spoil the printed record.

@@ -60,8 +60,8 @@ class UpdateRule(Formula):
 
         Returns
         -------
-        parameter, *state
-            A tuple; of a rule without state, the parameter alone.
+        new : tuple
+            The parameter, and its new state; of a rule without state, the parameter alone.
         """
         raise NotImplementedError(f"{type(self).__name__} must define update(step, parameter, gradient, ...)")
 
