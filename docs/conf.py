@@ -38,11 +38,26 @@ extensions = [
     "source_links",
     "equations",
 ]
-exclude_patterns = ["_build", "_ext", "_templates", "**/pictures", "sg_execution_times.rst", "gallery/*.ipynb"]
+exclude_patterns = [
+    "_build",
+    "_ext",
+    "_templates",
+    "**/pictures",
+    "sg_execution_times.rst",
+    "gallery/*.ipynb",
+]
 templates_path = ["_templates"]
 root_doc = "index"
 
-myst_enable_extensions = ["amsmath", "attrs_block", "attrs_inline", "colon_fence", "deflist", "dollarmath", "fieldlist"]
+myst_enable_extensions = [
+    "amsmath",
+    "attrs_block",
+    "attrs_inline",
+    "colon_fence",
+    "deflist",
+    "dollarmath",
+    "fieldlist",
+]
 myst_heading_anchors = 3
 myst_dmath_double_inline = True
 suppress_warnings = ["config.cache"]  # functions in sphinx_gallery_conf
@@ -65,6 +80,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
     "filename_pattern": r"/plot_",
+    "within_subsection_order": "FileNameSortKey",
     "reset_modules": ("matplotlib", "reference.reset"),
     "abort_on_example_error": True,
     "remove_config_comments": True,
@@ -79,6 +95,8 @@ html_theme = "pydata_sphinx_theme"
 html_title = "calclearn"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_favicon = "_static/favicon.svg"
+html_context = {"default_mode": "auto"}
 html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {
@@ -90,10 +108,12 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": [],
     "back_to_top_button": False,
-    "pygments_light_style": "tango",
-    "pygments_dark_style": "github-dark",
+    "pygments_light_style": "a11y-high-contrast-light",
+    "pygments_dark_style": "a11y-high-contrast-dark",
 }
-html_sidebars = {"index": [], "source/**": []}
+html_sidebars = {
+    name: [] for name in ("index", "benchmarks", "search", "genindex", "py-modindex", "source/**")
+}
 
 # Other packages have their documentation elsewhere, and the site is built without a network: names of theirs are
 # set as code.  So are names of our own that are not public, in the types of signatures.

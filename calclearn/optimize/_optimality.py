@@ -33,6 +33,17 @@ class Solution:
         How often the objective's value was computed.
     hessian : ndarray of shape (p, p) or None
         The Hessian at `x`, where the minimiser happened to compute it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from calclearn.optimize import descend
+    >>> class Bowl:
+    ...     def value_gradient(self, x):
+    ...         return 0.5 * float(x @ x), x
+    >>> solution = descend(Bowl(), np.array([4.0]), "gradient_descent", max_iter=3)
+    >>> solution.converged, solution.n_iter, len(solution.curve)
+    (False, 3, 4)
     """
 
     x: np.ndarray

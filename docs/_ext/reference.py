@@ -40,7 +40,13 @@ def leave_out(app, what, name, obj, skip, options):
     return True if what == "class" and _is_foreign(obj) else None
 
 
+def readable(app, what, name, obj, options, signature, annotation):
+    """Write a default that is made anew for each object as ``...``, which is Python."""
+    return (signature.replace("<factory>", "..."), annotation) if signature else None
+
+
 def setup(app):
-    """Connect the choice of members."""
+    """Connect the choice of members, and their signatures."""
+    app.connect("autodoc-process-signature", readable)
     app.connect("autodoc-skip-member", leave_out)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -4,9 +4,11 @@
 - ``[source]`` beside what the API reference documents does the same.
 - A relative link to a file of Python, such as ``../../tests/test_common.py``, leads to its page; one to an example
   that the gallery runs, to its page there.
+- ``docs/derivations/losses.md`` in a docstring or an example leads to that page.
 """
 
 import posixpath
+import re
 
 from definitions import ROOT, definition
 from docutils import nodes
@@ -20,6 +22,7 @@ from sphinx.util.docutils import SphinxRole
 
 FOLDER = "source"
 FORMATTER = HtmlFormatter(lineanchors="L", linenos="inline", anchorlinenos=True)
+PAGE = re.compile(r"docs/((?:guide|derivations)/[\w-]+)\.md")
 logger = logging.getLogger(__name__)
 
 
@@ -60,20 +63,39 @@ class LinkFiles(SphinxTransform):
             if path.suffix != ".py" or not path.is_relative_to(ROOT):
                 continue
             if path.parent.name == "examples":
-                wrapped = addnodes.pending_xref(
-                    "",
-                    *node.children,
-                    refdomain="std",
-                    reftype="doc",
-                    reftarget=f"/gallery/{path.stem}",
-                    refdoc=self.env.docname,
-                    refexplicit=True,
-                )
-                node.replace_self(wrapped)
+                node.replace_self(self._to_page(f"gallery/{path.stem}", *node.children))
             else:
                 node.replace_self(link(self.env, path, nodes.inline("", "", *node.children)))
                 if not path.is_relative_to(ROOT / "calclearn"):
                     _linked(self.env).add(path)
+        for text in list(self.document.findall(nodes.Text)):
+            self._link_pages(text)
+
+    def _link_pages(self, text):
+        """Split a text at the pages that it names."""
+        place = text.parent if isinstance(text.parent, nodes.literal) else text
+        found = PAGE.search(text)
+        if not found or isinstance(
+            place.parent, (nodes.literal_block, nodes.reference, addnodes.pending_xref)
+        ):
+            return
+        before, after = text[: found.start()], text[found.end() :]
+        inner = nodes.inline("", found.group(), classes=["doc"])
+        parts = [nodes.Text(before), self._to_page(found.group(1), inner), nodes.Text(after)]
+        place.parent.replace(place, [part for part in parts if part.astext()])
+        if after:
+            self._link_pages(parts[2])
+
+    def _to_page(self, docname, *children):
+        return addnodes.pending_xref(
+            "",
+            *children,
+            refdomain="std",
+            reftype="doc",
+            reftarget=f"/{docname}",
+            refdoc=self.env.docname,
+            refexplicit=True,
+        )
 
 
 def _linked(env):
