@@ -34,6 +34,7 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_gallery.gen_gallery",
     "matplotlib.sphinxext.plot_directive",
+    "plot_blocks",
     "reference",
     "source_links",
     "equations",
@@ -70,6 +71,21 @@ default_role = "literal"  # single backticks of docstrings
 add_module_names = False
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
+numpydoc_validation_checks = {  # all but these
+    "all",
+    *("ES01", "EX01", "SA01"),  # a summary may be all there is to say; tests ask for examples
+    *(
+        "PR01",
+        "PR03",
+        "PR04",
+        "PR07",
+        "RT01",
+        "RT02",
+        "RT03",
+        "GL08",
+        "SS05",
+    ),  # what a name says is not said again
+}
 
 plot_formats = [("png", 110)]
 plot_html_show_formats = plot_html_show_source_link = False
