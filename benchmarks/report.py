@@ -259,7 +259,7 @@ def picture(title, function):
     """Return the block that draws a table of the page, when the site is built."""
     return (
         f"```{{plot}} pictures/benchmarks.py {function}\n"
-        f":alt: {title}, ratio of ours to the peer for each case, beside what it must be and what is aimed at\n"
+        f":alt: {title}, the ratio of ours to the peer for each case, beside what it must be and the aim\n"
         "```\n\n"
     )
 

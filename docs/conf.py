@@ -1,4 +1,4 @@
-"""How Sphinx builds the site: ``python -m sphinx -W -n -b html docs docs/_build/html``, without any network."""
+"""How the site is built: ``python -m sphinx -W -n -b html docs docs/_build/html``, without any network."""
 
 import os
 import shutil
@@ -131,8 +131,8 @@ html_sidebars = {
     name: [] for name in ("index", "benchmarks", "search", "genindex", "py-modindex", "source/**")
 }
 
-# Other packages have their documentation elsewhere, and the site is built without a network: names of theirs are
-# set as code.  So are names of our own that are not public, in the types of signatures.
+# Other packages have their documentation elsewhere, and the site is built without a network: names of theirs
+# are set as code.  So are names of our own that are not public, in the types of signatures.
 nitpick_ignore_regex = [
     (r"py:.*", r"(numpy|scipy|sklearn|matplotlib|pandas|threadpoolctl)\..*"),
     (r"py:class", r"calclearn\._runtime\..*|calclearn\.losses\._check\.Check"),

@@ -177,7 +177,8 @@ class TweedieIdentity:
     Examples
     --------
     >>> from calclearn.losses import TweedieIdentity
-    >>> float(TweedieIdentity(power=1.0).value(y=2.0, raw=1.0)), float(TweedieIdentity().value(y=2.0, raw=-1.0))
+    >>> loss = TweedieIdentity(power=1.0)
+    >>> float(loss.value(y=2.0, raw=1.0)), float(loss.value(y=2.0, raw=-1.0))
     (1.0, inf)
     """
 

@@ -187,8 +187,10 @@ def value_gradient_hessian(
     --------
     >>> import numpy as np
     >>> from calclearn.losses import SquaredError, pointwise
-    >>> pointwise.value_gradient_hessian(SquaredError(), np.array([1.0, 2.0]), np.array([3.0, 2.5]))[2].tolist()
-    [1.0, 1.0]
+    >>> y, raw = np.array([1.0, 2.0]), np.array([3.0, 2.5])
+    >>> value, gradient, hessian = pointwise.value_gradient_hessian(SquaredError(), y, raw)
+    >>> value.tolist(), gradient.tolist(), hessian.tolist()
+    ([2.0, 0.125], [2.0, 0.5], [1.0, 1.0])
     """
     value = np.empty(raw.shape[0], raw.dtype) if value is None else value
     gradient = np.empty_like(raw) if gradient is None else gradient
@@ -226,7 +228,8 @@ def hessian_product(loss: "Loss", y, curvature, direction, weight=None, *, out=N
     >>> import numpy as np
     >>> from calclearn.losses import MultinomialLogLoss, pointwise
     >>> loss, y, raw = MultinomialLogLoss(), np.array([0.0]), np.zeros((1, 2))
-    >>> pointwise.hessian_product(loss, y, pointwise.curvature(loss, y, raw), np.array([[1.0, 0.0]])).tolist()
+    >>> curvature = pointwise.curvature(loss, y, raw)
+    >>> pointwise.hessian_product(loss, y, curvature, np.array([[1.0, 0.0]])).tolist()
     [[0.25, -0.25]]
     """
     out = np.empty_like(curvature) if out is None else out

@@ -11,7 +11,8 @@ FUNCTIONS = ast.FunctionDef, ast.AsyncFunctionDef
 def definition(name):
     """Return (path, line) of a dotted name, such as ``calclearn.losses.Huber.derivatives``.
 
-    Names that a module imports are followed to where they are defined, methods to the base class that has them.
+    Names that a module imports are followed to where they are defined, methods to the base class that has
+    them.
     Raises a LookupError for what is not there.
     """
     parts = name.split(".")

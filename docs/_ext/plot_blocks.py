@@ -1,7 +1,7 @@
 """Matplotlib's ``plot`` as a block of a Markdown page.
 
-The directive answers by handing lines of reStructuredText back to the parser that called it, which MyST's has no
-method for.  So they are caught here, and parsed.
+The directive answers by handing lines of reStructuredText back to the parser that called it, which MyST's has
+no method for.  So they are caught here, and parsed.
 """
 
 from docutils.statemachine import StateMachine

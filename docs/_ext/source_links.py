@@ -2,8 +2,8 @@
 
 - The role {source}`calclearn.svm._dual.Dual.gradient` links to the line that defines the name.
 - ``[source]`` beside what the API reference documents does the same.
-- A relative link to a file of Python, such as ``../../tests/test_common.py``, leads to its page; one to an example
-  that the gallery runs, to its page there.
+- A relative link to a file of Python, such as ``../../tests/test_common.py``, leads to its page; one to an
+  example, to its page in the gallery.
 - ``docs/derivations/losses.md`` in a docstring or an example leads to that page.
 """
 

@@ -1,4 +1,4 @@
-"""Ours ÷ the peer, of each case, beside what it must and should be: the tables of the page of benchmarks, drawn."""
+"""Ours ÷ the peer for each case, beside what it must and should be: the tables of benchmarks.md, drawn."""
 
 import re
 import sys
