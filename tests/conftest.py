@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 if "NUMBA_CACHE_DIR" not in os.environ:  # before Numba is imported; child processes inherit it
-    os.environ["NUMBA_CACHE_DIR"] = os.path.join(tempfile.gettempdir(), f"calclearn-tests-{getpass.getuser()}")
+    folder = f"calclearn-tests-{getpass.getuser()}"
+    os.environ["NUMBA_CACHE_DIR"] = os.path.join(tempfile.gettempdir(), folder)
 os.environ.setdefault("MPLBACKEND", "agg")
 
 

@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import re
 
 from calclearn.losses import _contract as losses
 from calclearn.neural_network import _activations as activations
@@ -45,8 +46,14 @@ def readable(app, what, name, obj, options, signature, annotation):
     return (signature.replace("<factory>", "..."), annotation) if signature else None
 
 
+def keep_initials(app, what, name, obj, options, lines):
+    """Let a reference begin with an initial, "P. J. Huber", which would be the item of a list."""
+    lines[:] = [re.sub(r"^(\s*)([A-Z]\. )", r"\1\\\2", line) for line in lines]
+
+
 def setup(app):
-    """Connect the choice of members, and their signatures."""
+    """Connect the choice of members, their signatures and their references."""
+    app.connect("autodoc-process-docstring", keep_initials, priority=100)  # before numpydoc
     app.connect("autodoc-process-signature", readable)
     app.connect("autodoc-skip-member", leave_out)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -25,7 +25,7 @@ def rows_of(title):
 def draw(title):
     """Draw a line for each ratio: a dot for what was measured, marks for what it must and should be."""
     rows = rows_of(title)[::-1]
-    _, ax = plt.subplots(figsize=(8, 0.9 + 0.26 * len(rows)))
+    _, ax = plt.subplots(figsize=(6.8, 0.9 + 0.26 * len(rows)))
     for i, (_, _, ratio, must, aim, word) in enumerate(rows):
         ax.plot([min(ratio, aim or must), max(ratio, must)], [i, i], color="0.85", lw=1, zorder=1)
         ax.plot(ratio, i, "o", color=COLOURS[word], zorder=3)
