@@ -29,9 +29,17 @@ def modules():
 
 
 def public_modules():
-    """Modules from which names are imported; `base` is what the estimators share, for their use alone."""
-    public = [name for name in modules() if "._" not in name and name not in ("calclearn", "calclearn.base")]
-    return [name for name in public if name != "calclearn.calculus.jets"]  # offered by calclearn.calculus
+    """Modules from which names are imported: packages, what these offer, and others in the reference."""
+    found = pkgutil.walk_packages(calclearn.__path__, "calclearn.")
+    packages = [name for _, name, is_package in found if is_package and "._" not in name]
+    offered = [
+        member.__name__
+        for package in map(importlib.import_module, packages)
+        for name in package.__all__
+        if inspect.ismodule(member := getattr(package, name))
+    ]
+    listed = re.findall(r"^   (calclearn[.\w]+)$", text(ROOT / "docs" / "api" / "index.rst"), re.M)
+    return sorted({*packages, *offered, *listed})
 
 
 def public_names(module):

@@ -16,11 +16,9 @@ def definition(name):
     Raises a LookupError for what is not there.
     """
     parts = name.split(".")
-    for length in range(len(parts), 0, -1):
-        if path := _module(parts[:length]):
-            found = _inside(path, parts[length:])
-            if found is None:
-                break
+    for length in (*range(len(parts) - 1, 0, -1), len(parts)):  # a function hides the module of its name
+        path = _module(parts[:length])
+        if path and (found := _inside(path, parts[length:])):
             return found[0], found[1].lineno if found[1] else 1
     raise LookupError(f"no such name in the sources: {name}")
 
