@@ -1,4 +1,4 @@
-"""Matplotlib's ``plot`` as a block of a Markdown page.
+"""Matplotlib's ``plot`` as a block of a Markdown page, with the script's path as seen from the page.
 
 The directive answers by handing lines of reStructuredText back to the parser that called it, which MyST's has
 no method for.  So they are caught here, and parsed.
@@ -15,6 +15,9 @@ class PlotBlock(PlotDirective):
 
     def run(self):
         """Draw the picture, and return what shows it."""
+        script, *function = self.arguments
+        env = self.state.document.settings.env
+        self.arguments = [env.relfn2path(script)[0], *function]
         if isinstance(self.state_machine, StateMachine):
             return super().run()
         lines = []
