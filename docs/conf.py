@@ -135,5 +135,5 @@ html_sidebars = {
 # are set as code.  So are names of our own that are not public, in the types of signatures.
 nitpick_ignore_regex = [
     (r"py:.*", r"(numpy|scipy|sklearn|matplotlib|pandas|threadpoolctl)\..*"),
-    (r"py:class", r"calclearn\._runtime\..*|calclearn\.losses\._check\.Check"),
+    (r"py:class", r"calclearn\.(_runtime\..*|losses\._check\.Check|calculus\.check\.KinkAt)"),
 ]
