@@ -238,14 +238,29 @@ def promises_table(targets, unit):
     return table(["case", "against", unit, "must", "aim", ""], rows)
 
 
-def summary(results):
+PARTS = {
+    "Linear models": linear,
+    "Boosting": boosting,
+    "Support vector machines": machines,
+    "Neural networks": networks,
+    "The spine": spine,
+}
+
+
+def summary(results, pictures=False):
+    parts = [heading(results)]
+    for title, targets in PARTS.items():
+        drawn = picture(title, targets.__name__) if pictures else ""
+        parts.append(f"## {title}\n\n{drawn}{promises_table(targets(results), 'ours ÷ peer, or seconds')}")
+    return "\n\n".join(parts) + "\n"
+
+
+def picture(title, function):
+    """Return the block that draws a table of the page, when the site is built."""
     return (
-        f"{heading(results)}\n\n## Linear models\n\nOurs ÷ the peer.\n\n"
-        f"{promises_table(linear(results), 'ratio')}\n\n## Boosting\n\n"
-        f"{promises_table(boosting(results), 'ours ÷ peer, or seconds')}\n\n## Support vector machines\n\n"
-        f"{promises_table(machines(results), 'ours ÷ peer, or seconds')}\n\n## Neural networks\n\n"
-        f"{promises_table(networks(results), 'ours ÷ peer, or seconds')}\n\n## The spine\n\n"
-        f"{promises_table(spine(results), 'ours ÷ peer, or seconds')}\n"
+        f"```{{plot}} pictures/benchmarks.py {function}\n"
+        f":alt: {title}, the ratio of ours to the peer for each case, beside what it must be and the aim\n"
+        "```\n\n"
     )
 
 
@@ -365,8 +380,9 @@ def page(results):
             "Everybody runs at the loosest tolerance at which the objective, computed by the "
             "benchmark itself, comes within the stated relative excess of a reference optimum. "
             "`python -m benchmarks` measures, `python -m benchmarks --page docs/benchmarks.md` writes this "
-            "page; `benchmarks/README.md` says how and what was left out.\n",
-            summary(results),
-            *(section(results, key) for key in keys),
+            "page; [its rules](benchmark-rules.md) say how and what was left out.\n",
+            summary(results, pictures=True),
+            "## Case by case\n",
+            *(section(results, key).replace("## ", "### ", 1) for key in keys),
         ]
     )

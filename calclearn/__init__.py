@@ -16,6 +16,7 @@ _MODULES = (
     "losses",
     "neural_network",
     "optimize",
+    "penalties",
     "svm",
 )
 __all__ = ["__version__", *_MODULES]

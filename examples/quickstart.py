@@ -1,6 +1,9 @@
-"""The main job: pipelines and a grid search, ours beside scikit-learn's, and a loss of one's own.
+"""
+Quickstart
+==========
 
-Run it with ``python examples/quickstart.py``; it prints what it finds, and saves a picture where it is run.
+The main job: pipelines and a grid search, ours beside scikit-learn's, and a loss of one's own.  Run it with
+``python examples/quickstart.py``; it prints what it finds, and saves a picture where it is run.
 """
 
 import time

@@ -1,5 +1,6 @@
 """Shared by all tests: one cache of compiled kernels for the whole run, and seeded random numbers."""
 
+import getpass
 import os
 import tempfile
 
@@ -7,7 +8,8 @@ import numpy as np
 import pytest
 
 if "NUMBA_CACHE_DIR" not in os.environ:  # before Numba is imported; child processes inherit it
-    os.environ["NUMBA_CACHE_DIR"] = os.path.join(tempfile.gettempdir(), f"calclearn-tests-{os.getuid()}")
+    folder = f"calclearn-tests-{getpass.getuser()}"
+    os.environ["NUMBA_CACHE_DIR"] = os.path.join(tempfile.gettempdir(), folder)
 os.environ.setdefault("MPLBACKEND", "agg")
 
 

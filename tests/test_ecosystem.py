@@ -29,6 +29,8 @@ import calclearn
 from calclearn.ensemble import NewtonBoostingClassifier, NewtonBoostingRegressor
 from calclearn.linear_model import GeneralizedLinearRegressor, LinearRegression, LogisticRegression
 
+from .systems import interrupts
+
 PATIENCE = 60  # seconds after which a child process counts as hung
 MODELS = [
     LinearRegression(),
@@ -257,6 +259,7 @@ LONG = """
 """
 
 
+@interrupts
 def test_ctrl_c_ends_a_long_fit_soon_and_leaves_the_estimator_unfitted(tmp_path):
     program = tmp_path / "long.py"
     program.write_text(textwrap.dedent(LONG))

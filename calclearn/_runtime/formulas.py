@@ -45,7 +45,19 @@ SUBSTITUTES: dict[Any, Any] = {
 
 
 class FormulaError(TypeError):
-    """A formula is written in a way that cannot be differentiated or compiled; says what to write."""
+    """A formula is written in a way that cannot be differentiated or compiled; says what to write.
+
+    Examples
+    --------
+    >>> from calclearn.losses import FormulaError, loss
+    >>> try:
+    ...     @loss("nothing")
+    ...     class Nothing:
+    ...         scale: float = 1.0
+    ... except FormulaError as error:
+    ...     print(error)
+    the loss 'nothing' must define value(self, y, raw)
+    """
 
 
 def reason_of(error) -> str:

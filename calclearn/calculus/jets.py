@@ -103,7 +103,14 @@ class Jet(np.lib.mixins.NDArrayOperatorsMixin):
 
 
 def variable(x):
-    """The jet of the independent variable, ``(x, 1, 0)``."""
+    """The jet of the independent variable, ``(x, 1, 0)``.
+
+    Examples
+    --------
+    >>> from calclearn.calculus import variable
+    >>> variable(3.0) ** 2  # the value, the slope 2x and the curvature 2
+    Jet(9.0, 6.0, 2.0)
+    """
     return Jet(x, 1.0, 0.0)
 
 
@@ -123,6 +130,12 @@ def lift(x, like):
     Returns
     -------
     Jet
+
+    Examples
+    --------
+    >>> from calclearn.calculus import lift, variable
+    >>> lift(1.5, like=variable(0.0))  # a constant does not move
+    Jet(1.5, 0.0, 0.0)
     """
     if isinstance(x, Jet):
         return x

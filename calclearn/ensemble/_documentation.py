@@ -86,7 +86,7 @@ ATTRIBUTES = """trees_ : dict of str to ndarray
         The categories of each categorical feature.
     n_features_in_ : int
         Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Their names, where all are strings."""
 
 

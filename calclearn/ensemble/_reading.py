@@ -26,8 +26,7 @@ class Readable:
 
         Returns
         -------
-        contributions : ndarray of float64, shape (n_samples, n_features + 1) or \
-                (n_samples, n_outputs, n_features + 1)
+        contributions : ndarray of float64, shape (n_samples, [n_outputs,] n_features + 1)
             In the units of the raw prediction: for the log loss these are log odds.  The last column is the
             base value, the mean prediction in those shares; the sum over the last axis is the raw prediction.
 

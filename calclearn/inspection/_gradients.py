@@ -22,6 +22,13 @@ class GradientCheck:
         What `error` may be.
     n_parameters : int
         How many components were compared.
+
+    Examples
+    --------
+    >>> from calclearn.inspection import GradientCheck
+    >>> report = GradientCheck(error=2e-9, layers={"hidden": 3e-9}, tolerance=1e-6, n_parameters=20)
+    >>> report.ok
+    True
     """
 
     error: float

@@ -122,7 +122,7 @@ class ElasticNet(MultiOutputMixin, PenalisedLeastSquares):
         computed from the data and the coefficients that are kept.
     n_features_in_ : int
         Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Their names, where all are strings.
 
     See Also
@@ -368,7 +368,7 @@ class Lasso(ElasticNet):
         computed from the data and the coefficients that are kept.
     n_features_in_ : int
         Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Their names, where all are strings.
 
     See Also

@@ -194,7 +194,7 @@ class GeneralizedLinearRegressor(RegressorMixin, GeneralizedLinearModel):
         Iterations taken.
     n_features_in_ : int
         Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Their names, where all are strings.
 
     See Also

@@ -95,7 +95,7 @@ class GeneralizedLinearClassifier(ClassifierMixin, ClassifierInferenceMixin, Gen
         Iterations taken.
     n_features_in_ : int
         Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Their names, where all are strings.
 
     See Also

@@ -77,7 +77,7 @@ class HuberRegressor(RegressorMixin, CalculusEstimator):
         without penalty for more than 2000 features), and the gradient's norm.
     n_features_in_ : int
         Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Their names, where all are strings.
 
     See Also

@@ -88,7 +88,7 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, InferenceMixin, Calculu
         Passes of the descent; of the normal equations one, and one for each refinement.
     n_features_in_ : int
         Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Their names, where all are strings.
 
     See Also

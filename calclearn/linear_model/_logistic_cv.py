@@ -133,7 +133,7 @@ class LogisticRegressionCV(LogisticRegression):
         The objective at the start and after each iteration of the last fit.
     n_features_in_ : int
         Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Their names, where all are strings.
 
     See Also

@@ -40,7 +40,7 @@ class QuantileRegressor(RegressorMixin, CalculusEstimator):
     Parameters
     ----------
     quantile : float, default=0.5
-        q, strictly between 0 and 1; 0.5 is the median.
+        The level q, strictly between 0 and 1; 0.5 is the median.
     alpha : float, default=1.0
         Strength of the L1 penalty on the coefficients; the intercept is not penalised.
     fit_intercept : bool, default=True
@@ -64,7 +64,7 @@ class QuantileRegressor(RegressorMixin, CalculusEstimator):
         a programme without penalty failed).
     n_features_in_ : int
         Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Their names, where all are strings.
 
     See Also

@@ -190,7 +190,7 @@ class Ridge(MultiOutputMixin, RegressorMixin, BaseRidge):
         the solver knows it.
     n_features_in_ : int
         Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Their names, where all are strings.
 
     See Also
@@ -371,7 +371,7 @@ class RidgeClassifier(LabelsAsNumbers, BaseRidge):
         As in :class:`Ridge`, of all targets together.
     n_features_in_ : int
         Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Their names, where all are strings.
 
     See Also

@@ -274,7 +274,7 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseRidgeCV):
         Of the fit with that penalty, as in :class:`Ridge`.
     n_features_in_ : int
         Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Their names, where all are strings.
 
     See Also
@@ -396,7 +396,7 @@ class RidgeClassifierCV(LabelsAsNumbers, BaseRidgeCV):
         Of the fit with that penalty, as in :class:`Ridge`.
     n_features_in_ : int
         Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Their names, where all are strings.
 
     See Also

@@ -225,7 +225,7 @@ class PoissonRegressor(_DevianceRegressor):
         The objective at the start and after each iteration.
     n_features_in_ : int
         Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Their names, where all are strings.
 
     See Also
@@ -292,7 +292,7 @@ class GammaRegressor(_DevianceRegressor):
         The objective at the start and after each iteration.
     n_features_in_ : int
         Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Their names, where all are strings.
 
     See Also
@@ -361,7 +361,7 @@ class TweedieRegressor(_DevianceRegressor):
         The objective at the start and after each iteration.
     n_features_in_ : int
         Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Their names, where all are strings.
 
     See Also

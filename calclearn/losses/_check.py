@@ -46,6 +46,13 @@ class LossReport:
         One for each check, with the attributes `name`, `ok`, `seen`, and `advice` where it failed.
     ok : bool
         Whether all passed.
+
+    Examples
+    --------
+    >>> from calclearn.losses import check_loss
+    >>> report = check_loss("log_cosh")
+    >>> report.ok, [row.name for row in report.rows if not row.ok]
+    (True, [])
     """
 
     loss: Loss

@@ -35,6 +35,15 @@ class Loss(Formula):
         Which targets `y` are valid.
     convex : bool
         Whether :math:`\ell` is convex in the raw prediction for every valid `y`.
+
+    Examples
+    --------
+    >>> from calclearn.losses import Huber, Loss
+    >>> isinstance(Huber(), Loss), Huber().name, Huber().domain, Huber().convex
+    (True, 'huber', 'real', True)
+    >>> Huber(delta=2.0).check_targets([0.0, float("nan")])
+    Traceback (most recent call last):
+    ValueError: huber: some values of y are out of the valid range of the loss: y must be ...
     """
 
     name: ClassVar[str] = ""
@@ -172,5 +181,11 @@ def get_loss(loss, **parameters) -> Loss:
         For a name that is not registered; the message lists those that are.
     TypeError
         For something that is neither a name nor a loss, such as a class that was not instantiated.
+
+    Examples
+    --------
+    >>> from calclearn.losses import get_loss
+    >>> get_loss("huber", delta=2.0)
+    Huber(delta=2.0)
     """
     return REGISTRY.find(loss, parameters)

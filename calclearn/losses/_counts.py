@@ -19,6 +19,13 @@ class Poisson:
     r"""Half the Poisson deviance of counts, :math:`\ell(y, f) = e^f - y f`, less what depends on `y` only.
 
     Variance proportional to the mean.  Infinite beyond a raw prediction of about 709.
+
+    Examples
+    --------
+    >>> from calclearn.losses import Poisson
+    >>> gradient, hessian = Poisson().derivatives(y=3.0, raw=0.0)  # a mean of 1
+    >>> float(gradient), float(hessian)
+    (-2.0, 1.0)
     """
 
     domain: ClassVar[str] = "nonnegative"
@@ -49,6 +56,13 @@ class Gamma:
     r"""Half the gamma deviance of sizes, :math:`\ell(y, f) = f + y e^{-f}`, less what depends on `y` only.
 
     Variance proportional to the square of the mean.  Infinite below a raw prediction of about -709.
+
+    Examples
+    --------
+    >>> from calclearn.losses import Gamma
+    >>> gradient, hessian = Gamma().derivatives(y=3.0, raw=0.0)  # a mean of 1
+    >>> float(gradient), float(hessian)
+    (-2.0, 3.0)
     """
 
     domain: ClassVar[str] = "positive"
@@ -96,6 +110,13 @@ class Tweedie:
     References
     ----------
     B. Jørgensen, "Exponential Dispersion Models", J. R. Statist. Soc. B 49 (1987), section 4.
+
+    Examples
+    --------
+    >>> from calclearn.losses import Tweedie
+    >>> gradient, hessian = Tweedie(power=1.5).derivatives(y=0.0, raw=0.0)  # a mean of 1
+    >>> float(gradient), float(hessian)
+    (1.0, 0.5)
     """
 
     power: float = 1.5
@@ -152,6 +173,13 @@ class TweedieIdentity:
     ----------
     power : float, default=1.0
         As in :class:`Tweedie`.
+
+    Examples
+    --------
+    >>> from calclearn.losses import TweedieIdentity
+    >>> loss = TweedieIdentity(power=1.0)
+    >>> float(loss.value(y=2.0, raw=1.0)), float(loss.value(y=2.0, raw=-1.0))
+    (1.0, inf)
     """
 
     power: float = 1.0

@@ -23,6 +23,13 @@ class EpsilonInsensitive:
     References
     ----------
     V. N. Vapnik, The Nature of Statistical Learning Theory (1995), section 6.1.
+
+    Examples
+    --------
+    >>> from calclearn.losses import EpsilonInsensitive
+    >>> loss = EpsilonInsensitive(epsilon=0.5)
+    >>> float(loss.value(y=1.0, raw=1.4)), float(loss.value(y=1.0, raw=3.0))
+    (0.0, 1.5)
     """
 
     epsilon: float = 0.1
@@ -59,6 +66,13 @@ class SquaredEpsilonInsensitive:
     ----------
     epsilon : float, default=0.1
         Errors up to this size cost nothing, in the units of `y`.  Must not be negative.
+
+    Examples
+    --------
+    >>> from calclearn.losses import SquaredEpsilonInsensitive
+    >>> gradient, hessian = SquaredEpsilonInsensitive(epsilon=0.5).derivatives(y=1.0, raw=3.0)
+    >>> float(gradient), float(hessian)
+    (1.5, 1.0)
     """
 
     epsilon: float = 0.1

@@ -19,6 +19,13 @@ class Exponential:
     References
     ----------
     J. Friedman, T. Hastie, R. Tibshirani, "Additive Logistic Regression", Ann. Statist. 28 (2000), section 4.
+
+    Examples
+    --------
+    >>> from calclearn.losses import Exponential
+    >>> gradient, hessian = Exponential().derivatives(y=1.0, raw=0.0)
+    >>> float(gradient), float(hessian)
+    (-1.0, 1.0)
     """
 
     domain: ClassVar[str] = "sign"
@@ -53,6 +60,12 @@ class Hinge:
     References
     ----------
     C. Cortes, V. Vapnik, "Support-Vector Networks", Machine Learning 20 (1995), section 3.
+
+    Examples
+    --------
+    >>> from calclearn.losses import Hinge
+    >>> float(Hinge().value(y=-1.0, raw=0.25)), float(Hinge().value(y=-1.0, raw=-2.0))
+    (1.25, 0.0)
     """
 
     domain: ClassVar[str] = "sign"
@@ -78,6 +91,13 @@ class SquaredHinge:
     r"""Half the squared hinge, :math:`\ell(y, f) = \tfrac12 \max(0, 1 - y f)^2`.
 
     The Hessian at the kink is 1.
+
+    Examples
+    --------
+    >>> from calclearn.losses import SquaredHinge
+    >>> gradient, hessian = SquaredHinge().derivatives(y=1.0, raw=-1.0)
+    >>> float(gradient), float(hessian)
+    (-2.0, 1.0)
     """
 
     domain: ClassVar[str] = "sign"

@@ -16,6 +16,12 @@ class AbsoluteError:
     r"""The absolute error, :math:`\ell(y, f) = |f - y|`: its minimiser is the median.
 
     Piecewise linear, so that the Hessian is 0 wherever there is one.  The gradient at the kink is 0.
+
+    Examples
+    --------
+    >>> from calclearn.losses import AbsoluteError
+    >>> AbsoluteError().minimiser([1.0, 2.0, 90.0])
+    2.0
     """
 
     convex: ClassVar[bool] = True
@@ -50,6 +56,13 @@ class Quantile:
     References
     ----------
     R. Koenker, G. Bassett, "Regression Quantiles", Econometrica 46 (1978), equation (1.1).
+
+    Examples
+    --------
+    >>> from calclearn.losses import Quantile
+    >>> ninth = Quantile(quantile=0.9)
+    >>> float(ninth.value(y=1.0, raw=0.0)), round(float(ninth.value(y=0.0, raw=1.0)), 12)
+    (0.9, 0.1)
     """
 
     quantile: float = 0.5
@@ -95,6 +108,13 @@ class Huber:
     References
     ----------
     P. J. Huber, "Robust Estimation of a Location Parameter", Ann. Math. Statist. 35 (1964), section 4.
+
+    Examples
+    --------
+    >>> from calclearn.losses import Huber
+    >>> gradient, hessian = Huber(delta=2.0).derivatives(y=0.0, raw=50.0)
+    >>> float(gradient), float(hessian)
+    (2.0, 0.0)
     """
 
     delta: float = 1.0

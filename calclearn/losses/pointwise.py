@@ -107,7 +107,15 @@ def _mean_rows(loss, raw, mean):
 
 
 def value(loss: "Loss", y, raw, weight=None, *, out=None, n_threads=1):
-    """The loss of each row; shape (n,)."""
+    """The loss of each row; shape (n,).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from calclearn.losses import SquaredError, pointwise
+    >>> pointwise.value(SquaredError(), np.array([1.0, 2.0]), np.array([3.0, 2.5])).tolist()
+    [2.0, 0.125]
+    """
     rows = _rows(loss, y, raw, weight)
     out = np.empty(raw.shape[0], raw.dtype) if out is None else out
     kernel_of = _value if raw.ndim == 1 else _value_rows
@@ -116,7 +124,15 @@ def value(loss: "Loss", y, raw, weight=None, *, out=None, n_threads=1):
 
 
 def gradient(loss: "Loss", y, raw, weight=None, *, out=None, n_threads=1):
-    """The first derivative of each row's loss; of `raw`'s shape."""
+    """The first derivative of each row's loss; of `raw`'s shape.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from calclearn.losses import SquaredError, pointwise
+    >>> pointwise.gradient(SquaredError(), np.array([1.0, 2.0]), np.array([3.0, 2.5])).tolist()
+    [2.0, 0.5]
+    """
     if raw.ndim == 2:
         return gradient_hessian(loss, y, raw, weight, gradient=out, n_threads=n_threads)[0]
     out = np.empty_like(raw) if out is None else out
@@ -125,7 +141,15 @@ def gradient(loss: "Loss", y, raw, weight=None, *, out=None, n_threads=1):
 
 
 def value_gradient(loss: "Loss", y, raw, weight=None, *, value=None, gradient=None, n_threads=1):
-    """Loss and first derivative of each row."""
+    """Loss and first derivative of each row.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from calclearn.losses import SquaredError, pointwise
+    >>> pointwise.value_gradient(SquaredError(), np.array([1.0, 2.0]), np.array([3.0, 2.5]))
+    (array([2.   , 0.125]), array([2. , 0.5]))
+    """
     value = np.empty(raw.shape[0], raw.dtype) if value is None else value
     gradient = np.empty_like(raw) if gradient is None else gradient
     rows = _rows(loss, y, raw, weight)
@@ -138,7 +162,15 @@ def value_gradient(loss: "Loss", y, raw, weight=None, *, value=None, gradient=No
 
 
 def gradient_hessian(loss: "Loss", y, raw, weight=None, *, gradient=None, hessian=None, n_threads=1):
-    """First and second derivative of each row's loss; the diagonal where there are several outputs."""
+    """First and second derivative of each row's loss; the diagonal where there are several outputs.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from calclearn.losses import SquaredError, pointwise
+    >>> pointwise.gradient_hessian(SquaredError(), np.array([1.0, 2.0]), np.array([3.0, 2.5]))
+    (array([2. , 0.5]), array([1., 1.]))
+    """
     gradient = np.empty_like(raw) if gradient is None else gradient
     hessian = np.empty_like(raw) if hessian is None else hessian
     kernel_of = _gradient_hessian if raw.ndim == 1 else _derivatives_rows
@@ -149,7 +181,17 @@ def gradient_hessian(loss: "Loss", y, raw, weight=None, *, gradient=None, hessia
 def value_gradient_hessian(
     loss: "Loss", y, raw, weight=None, *, value=None, gradient=None, hessian=None, n_threads=1
 ):
-    """Loss, first and second derivative of each row, in one pass."""
+    """Loss, first and second derivative of each row, in one pass.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from calclearn.losses import SquaredError, pointwise
+    >>> y, raw = np.array([1.0, 2.0]), np.array([3.0, 2.5])
+    >>> value, gradient, hessian = pointwise.value_gradient_hessian(SquaredError(), y, raw)
+    >>> value.tolist(), gradient.tolist(), hessian.tolist()
+    ([2.0, 0.125], [2.0, 0.5], [1.0, 1.0])
+    """
     value = np.empty(raw.shape[0], raw.dtype) if value is None else value
     gradient = np.empty_like(raw) if gradient is None else gradient
     hessian = np.empty_like(raw) if hessian is None else hessian
@@ -163,14 +205,33 @@ def value_gradient_hessian(
 
 
 def curvature(loss: "Loss", y, raw, *, n_threads=1):
-    """What :func:`hessian_product` needs of each row's K x K Hessian; shape (n, K)."""
+    """What :func:`hessian_product` needs of each row's K x K Hessian; shape (n, K).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from calclearn.losses import MultinomialLogLoss, pointwise
+    >>> loss, y, raw = MultinomialLogLoss(), np.array([0.0]), np.zeros((1, 2))
+    >>> pointwise.curvature(loss, y, raw).tolist()
+    [[0.5, 0.5]]
+    """
     out = np.empty_like(raw)
     _run(_curvature_rows, _rows(loss, y, raw, None), (out,), n_threads)
     return out
 
 
 def hessian_product(loss: "Loss", y, curvature, direction, weight=None, *, out=None, n_threads=1):
-    """Each row's K x K Hessian, as :func:`curvature` gave it, times that row of `direction`; shape (n, K)."""
+    """Each row's K x K Hessian, as :func:`curvature` gave it, times that row of `direction`; shape (n, K).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from calclearn.losses import MultinomialLogLoss, pointwise
+    >>> loss, y, raw = MultinomialLogLoss(), np.array([0.0]), np.zeros((1, 2))
+    >>> curvature = pointwise.curvature(loss, y, raw)
+    >>> pointwise.hessian_product(loss, y, curvature, np.array([[1.0, 0.0]])).tolist()
+    [[0.25, -0.25]]
+    """
     out = np.empty_like(curvature) if out is None else out
     rows = _rows(loss, y, curvature, weight)
     _run(_curvature_product_rows, rows, (readonly(direction), out), n_threads)
@@ -178,7 +239,15 @@ def hessian_product(loss: "Loss", y, curvature, direction, weight=None, *, out=N
 
 
 def mean(loss: "Loss", raw, *, out=None, n_threads=1):
-    """The prediction of `y` that each raw prediction stands for; of `raw`'s shape."""
+    """The prediction of `y` that each raw prediction stands for; of `raw`'s shape.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from calclearn.losses import LogLoss, pointwise
+    >>> pointwise.mean(LogLoss(), np.array([0.0, np.inf])).tolist()
+    [0.5, 1.0]
+    """
     out = np.empty_like(raw) if out is None else out
     kernel_of = _mean if raw.ndim == 1 else _mean_rows
     typed, raw = loss.at(raw.dtype), readonly(raw)

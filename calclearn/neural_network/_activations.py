@@ -23,6 +23,13 @@ class Activation(Formula):
     ----------
     name : str
         The name under which the activation is registered.
+
+    Examples
+    --------
+    >>> from calclearn.neural_network import Activation, get_activation
+    >>> tanh = get_activation("tanh")
+    >>> isinstance(tanh, Activation), float(tanh.value(0.0)), float(tanh.derivative(0.0))
+    (True, 0.0, 1.0)
     """
 
     name: ClassVar[str] = ""
@@ -99,6 +106,12 @@ def get_activation(activation, **parameters) -> Activation:
         For a name that is not registered; the message lists those that are.
     TypeError
         For something that is neither a name nor an activation, such as a class that was not instantiated.
+
+    Examples
+    --------
+    >>> from calclearn.neural_network import get_activation
+    >>> get_activation("relu").name
+    'relu'
     """
     return REGISTRY.find(activation, parameters)
 

@@ -113,7 +113,7 @@ ATTRIBUTES = """coefs_ : list of ndarray of shape (n_in, n_out)
         Rows seen in training.
     n_features_in_ : int
         Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Their names, where all are strings."""
 
 NOTES = """Backpropagation is derived in docs/derivations/backpropagation.md; the four equations stand in the
@@ -181,7 +181,7 @@ TABLE_ATTRIBUTES = """coefs_, intercepts_ : list of ndarray
 
 SEEN = """n_features_in_ : int
         Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Their names, where all are strings."""
 
 TABLE_NOTES = """Numbers are centred by the median and divided by the distance of the quartiles; outliers are

@@ -78,6 +78,20 @@ class Layer:
     ----------
     parameters : dict of str to ndarray
         What can be learned, by name; `backward` returns gradients by the same names.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> class Double(Layer):
+    ...     def forward(self, x):
+    ...         return 2.0 * x
+    ...
+    ...     def backward(self, error):
+    ...         return 2.0 * error, {}
+    >>> network = Sequential(Double(), Activation("identity"))
+    >>> raw = network.forward(np.array([[3.0]]))
+    >>> raw.tolist(), network.backward(np.array([[1.0]]))[0].tolist()
+    ([[6.0]], [[2.0]])
     """
 
     def __init__(self, **parameters):
@@ -216,6 +230,16 @@ class Dropout(Layer):
         The probability, in [0, 1).
     seed : int, default=0
         With it, a number for each step draws the mask, which is nowhere stored.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> layer = Dropout(rate=0.5)
+    >>> outputs = layer.forward(np.ones((1, 1000)))
+    >>> np.unique(outputs).tolist()  # left out, or doubled
+    [0.0, 2.0]
+    >>> bool((layer.backward(np.ones((1, 1000)))[0] == outputs).all())
+    True
     """
 
     def __init__(self, rate, seed=0):
@@ -289,6 +313,13 @@ class BatchNorm(_Norm):
     ----------
     running : ndarray of shape (2, k)
         Running mean and variance.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> layer = BatchNorm(scale=[1.0], shift=[0.0], epsilon=0.0)
+    >>> layer.forward(np.array([[1.0], [3.0]])).tolist()
+    [[-1.0], [1.0]]
     """
 
     _back = staticmethod(_layers.batch_norm_backward)
@@ -332,6 +363,13 @@ class LayerNorm(_Norm):
     scale, shift : array-like of shape (k,)
     epsilon : float, default=1e-5
         Added to the variance.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> layer = LayerNorm(scale=[1.0, 1.0], shift=[0.0, 10.0], epsilon=0.0)
+    >>> layer.forward(np.array([[1.0, 3.0]])).tolist()
+    [[-1.0, 11.0]]
     """
 
     _back = staticmethod(_layers.layer_norm_backward)
@@ -354,6 +392,13 @@ class Embedding(Layer):
     Parameters
     ----------
     table : array-like of shape (n_codes, k)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> layer = Embedding(table=[[1.0, 2.0], [3.0, 4.0]])
+    >>> layer.forward(np.array([1, -1])).tolist()
+    [[3.0, 4.0], [0.0, 0.0]]
     """
 
     def __init__(self, table):
@@ -432,6 +477,15 @@ class Residual(Sequential):
     ----------
     *layers : Layer
         Together they must put out as many numbers as they are put in.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> block = Residual(Dense([[0.5]], [0.0]))
+    >>> block.forward(np.array([[2.0]])).tolist()
+    [[3.0]]
+    >>> block.backward(np.array([[1.0]]))[0].tolist()
+    [[1.5]]
     """
 
     def forward(self, x):

@@ -19,6 +19,12 @@ class Polyak:
     Notes
     -----
     Source: Polyak and Juditsky (1992), *Acceleration of stochastic approximation by averaging*.
+
+    Examples
+    --------
+    >>> from calclearn.optimize import Polyak
+    >>> [Polyak(skip=2).weight(k) for k in (1, 2, 3, 4)]
+    [1.0, 1.0, 1.0, 0.5]
     """
 
     skip: int = 0

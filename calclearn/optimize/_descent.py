@@ -198,6 +198,24 @@ def descend_in_batches(
         If `objective` lacks a method, or `rng` is no source of permutations.
     ValueError
         If `x0` is no finite vector, or `n_rows`, `batch_size` or `max_epochs` is no such integer.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from calclearn.optimize import descend_in_batches
+    >>> a = np.array([1.0, 2.0, 3.0])
+    >>> class Mean:
+    ...     def value_gradient(self, x):
+    ...         return 0.5 * float(((x - a) ** 2).mean()), np.array([(x - a).mean()])
+    ...
+    ...     def gradient_of_batch(self, x, rows):
+    ...         return np.array([(x - a[rows]).mean()])
+    >>> solution = descend_in_batches(
+    ...     Mean(), [0.0], "gradient_descent", n_rows=3, rng=np.random.default_rng(0), batch_size=1,
+    ...     schedule="invscaling", max_epochs=200,
+    ... )
+    >>> abs(float(solution.x[0]) - 2.0) < 0.1
+    True
     """
     require(objective, ["value_gradient"], "descend_in_batches")
     require(objective, ["gradient_of_batch"], "descend_in_batches")

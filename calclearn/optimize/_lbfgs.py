@@ -49,6 +49,18 @@ class LBFGS(Minimiser):
 
     Source: Liu and Nocedal (1989), *On the limited memory BFGS method for large scale optimization*, as
     SciPy's L-BFGS-B computes it; Hager and Zhang (2005) for line searches at rounding level.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from calclearn.optimize import LBFGS
+    >>> class Valley:
+    ...     def value_gradient(self, x):
+    ...         a, b = 1.0 - x[0], x[1] - x[0] ** 2
+    ...         return a * a + 100.0 * b * b, np.array([-2.0 * a - 400.0 * x[0] * b, 200.0 * b])
+    >>> solution = LBFGS().minimise(Valley(), [-1.0, 2.0])
+    >>> solution.converged, solution.x.round(5).tolist()
+    (True, [1.0, 1.0])
     """
 
     tol: float = 1e-6

@@ -28,6 +28,15 @@ class Minimiser:
     ----------
     requires : tuple of str
         The methods that an objective must have.
+
+    Examples
+    --------
+    >>> from scipy.optimize import minimize, rosen, rosen_der
+    >>> from calclearn.optimize import LBFGS, Minimiser
+    >>> isinstance(LBFGS(), Minimiser), LBFGS(tol=1e-3).requires
+    (True, ('value_gradient',))
+    >>> minimize(rosen, [-1.0, 2.0], jac=rosen_der, method=LBFGS()).x.round(5).tolist()
+    [1.0, 1.0]
     """
 
     tol: float = 1e-6

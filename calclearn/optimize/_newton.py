@@ -244,6 +244,21 @@ class NewtonCG(SecondOrder):
     -----
     Source: Steihaug (1983), *The conjugate gradient method and trust regions in large scale optimization*;
     equations (13)-(14) of docs/derivations/newton.md.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from calclearn.optimize import NewtonCG
+    >>> scales = np.arange(1.0, 101.0)
+    >>> class Bowl:
+    ...     def value_gradient(self, x):
+    ...         return 0.5 * float(x @ (scales * x)) - float(x.sum()), scales * x - 1.0
+    ...
+    ...     def hessian_product(self, x):
+    ...         return lambda v: scales * v
+    >>> solution = NewtonCG().minimise(Bowl(), np.zeros(100))
+    >>> solution.converged, bool(np.allclose(solution.x, 1.0 / scales))
+    (True, True)
     """
 
     max_iter: int = 200

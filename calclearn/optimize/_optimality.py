@@ -33,6 +33,17 @@ class Solution:
         How often the objective's value was computed.
     hessian : ndarray of shape (p, p) or None
         The Hessian at `x`, where the minimiser happened to compute it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from calclearn.optimize import descend
+    >>> class Bowl:
+    ...     def value_gradient(self, x):
+    ...         return 0.5 * float(x @ x), x
+    >>> solution = descend(Bowl(), np.array([4.0]), "gradient_descent", max_iter=3)
+    >>> solution.converged, solution.n_iter, len(solution.curve)
+    (False, 3, 4)
     """
 
     x: np.ndarray
@@ -102,7 +113,7 @@ class Optimality:
     converged: bool | None = None
     reason: str | None = None
     details: dict[str, float] = field(default_factory=dict, hash=False)
-    problems: tuple["Optimality", ...] = ()
+    problems: "tuple[Optimality, ...]" = ()
 
     def __post_init__(self):
         # NumPy's scalars would bind a pickle to NumPy and spoil the printed record.

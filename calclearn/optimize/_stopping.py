@@ -89,6 +89,12 @@ def explain(reason):
     ------
     ValueError
         If there is no such reason.
+
+    Examples
+    --------
+    >>> from calclearn.optimize import explain
+    >>> explain("gradient within tol")
+    'Every component of the gradient is at most tol.'
     """
     if reason not in SENTENCES:
         raise ValueError(f"reason must be one of {sorted(SENTENCES)}, got {reason!r}")
@@ -155,6 +161,15 @@ class Stopping:
         See `stall_tol`.
     step_tol : float, default=0.0
         Stop when the largest component of a step is below this; 0 never does.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from calclearn.optimize import Stopping
+    >>> watch = Stopping(tol=1e-3, max_iter=100).watch()
+    >>> x, steep, flat = np.array([0.5]), np.array([0.1]), np.array([1e-4])
+    >>> watch.see(x, 4.0, steep), watch.see(x, 4.0, flat)
+    (None, 'gradient within tol')
     """
 
     tol: float = 1e-6

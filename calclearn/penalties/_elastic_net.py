@@ -22,6 +22,15 @@ class Penalty:
         The strengths :math:`\lambda` and :math:`\alpha`, neither negative.
     positive : bool
         Whether no coefficient may be negative: :math:`\Omega` is infinite where one is.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from calclearn.penalties import L1, Penalty
+    >>> isinstance(L1(), Penalty), L1(0.5).conjugate([0.4]), L1(0.5).conjugate([0.6])
+    (True, 0.0, inf)
+    >>> L1(1.0).violation(np.array([0.0, 2.0]), gradient=np.array([0.5, -1.0]))
+    0.0
     """
 
     l1: float
@@ -141,6 +150,13 @@ class L2(Penalty):
     strength : float, default=1.0
     positive : bool, default=False
         Whether no coefficient may be negative.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from calclearn.penalties import L2
+    >>> L2(2.0).value([3.0, 4.0]), L2(1.0).prox(np.array([3.0, 4.0])).tolist()
+    (25.0, [1.5, 2.0])
     """
 
     strength: float = 1.0
@@ -167,6 +183,13 @@ class ElasticNet(Penalty):
     ----------
     H. Zou, T. Hastie, "Regularization and variable selection via the elastic net", J. R. Statist. Soc. B 67
     (2005).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from calclearn.penalties import ElasticNet
+    >>> ElasticNet(l1=1.0, l2=1.0).prox(np.array([-3.0, 0.5, 2.0])).tolist()
+    [-1.0, 0.0, 0.5]
     """
 
     l1: float = 1.0

@@ -78,7 +78,7 @@ class LinearSVC(ClassifierMixin, LinearMachine):
     optimality_ : Optimality
         The objective, the dual's, and their gap.
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
 
     See Also
     --------

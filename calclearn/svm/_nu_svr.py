@@ -64,7 +64,7 @@ class NuSVR(SupportVectorRegressor):
     optimality_ : Optimality
         Primal and dual objective, their gap, and the largest violation of the optimality conditions.
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
     shape_fit_ : tuple of int
 
     References

@@ -23,6 +23,8 @@ from calclearn.neural_network._network import Network
 from calclearn.neural_network._session import Session, parts_of
 from calclearn.optimize.rules import Adam, AdamW
 
+from ..systems import forks
+
 IRIS = load_iris(return_X_y=True)
 X, LABELS = (IRIS[0] - IRIS[0].mean(axis=0)) / IRIS[0].std(axis=0), IRIS[1]
 R, NUMBERS = make_regression(120, 5, random_state=0)
@@ -336,7 +338,7 @@ def test_a_large_batch_is_taken_in_parts():
     assert parts_of(network, LARGE["batch_size"]) == 2
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGCHLD"), reason="no fork on this system")
+@forks
 def test_a_forked_process_trains_and_predicts_the_same():
     here = _fit_and_predict(0)
     with multiprocessing.get_context("fork").Pool(1) as pool:

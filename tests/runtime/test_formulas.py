@@ -17,6 +17,8 @@ from calclearn._runtime.jit import kernel
 from calclearn.losses import get_loss, loss, pointwise
 from calclearn.losses._contract import REGISTRY
 
+from ..systems import c_library
+
 
 @kernel
 def evaluate(f, x, out):
@@ -230,6 +232,7 @@ def c_function(name):
     return function
 
 
+@c_library
 def test_a_formula_that_cannot_be_fingerprinted_runs_and_has_a_type_of_its_own():
     absolute, rate = c_function("abs"), 2.0
 

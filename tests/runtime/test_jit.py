@@ -12,6 +12,8 @@ import pytest
 
 from calclearn._runtime import jit
 
+from ..systems import c_library, forks
+
 MINE = """
     import numpy as np
     from calclearn.losses import loss
@@ -179,6 +181,7 @@ def test_a_full_disk_means_compiling(folder):
     assert not list((folder / "cache").rglob(".saving-*"))
 
 
+@forks
 def test_a_fork_while_another_thread_compiles_can_compile_too(folder):
     program = """
     import json, multiprocessing, threading
@@ -197,6 +200,7 @@ def test_a_fork_while_another_thread_compiles_can_compile_too(folder):
     assert run(folder, program) == [-0.5] * 3
 
 
+@c_library
 def test_what_cannot_be_fingerprinted_never_reaches_the_disk(folder):
     foreign = (
         "from ctypes import CDLL, c_int\nONE = CDLL(None).abs\nONE.argtypes, ONE.restype = [c_int], c_int"

@@ -1,6 +1,5 @@
 """Loops shared from inside compiled code.  A hang anywhere is a failure: every wait has an end."""
 
-import sys
 import threading
 
 import numpy as np
@@ -10,6 +9,7 @@ from numpy.testing import assert_array_equal
 from calclearn._runtime import team, threads
 from calclearn._runtime.jit import kernel
 
+from ..systems import forks
 from .test_threads import PATIENCE, finish, start
 
 STEP = team.FREE  # the word in which the leader of these tests describes a job
@@ -138,7 +138,7 @@ def test_a_helper_leaves_a_leader_that_never_comes():
     assert job_comes(team.new_board()) is False
 
 
-@pytest.mark.skipif(not hasattr(sys, "getswitchinterval") or sys.platform == "win32", reason="no fork there")
+@forks
 def test_forked_children_share_loops_too():
     program = """
         import os

@@ -17,6 +17,8 @@ from threadpoolctl import ThreadpoolController
 from calclearn._runtime import jit, threads
 from calclearn._runtime.threads import blas_threads, chunks, run, thread_count
 
+from ..systems import blas, forks, interrupts, pins
+
 PATIENCE = 60  # seconds after which something hangs
 
 
@@ -210,6 +212,7 @@ def test_importing_starts_no_thread_and_leaving_waits_for_none():
     assert finish(start(program)) == ["[1, 2]"]
 
 
+@forks
 def test_a_forked_child_runs_on_threads_of_its_own():
     """Forked while idle, the process has one thread; forked at work, the child begins afresh."""
     program = """
@@ -249,6 +252,7 @@ def test_a_forked_child_runs_on_threads_of_its_own():
     assert finish(start(program)) == ["1", "[5, 6, 2]", "3", "[5, 6, 2]", "2", "[5, 6, 2]"]
 
 
+@interrupts
 def test_an_interrupt_ends_a_run_of_many_items():
     """It would take ten minutes; and no item is at work once `run` has raised."""
     program = """
@@ -279,6 +283,7 @@ def test_an_interrupt_ends_a_run_of_many_items():
     assert finish(process) == ["interrupted", "[1, 2]"]
 
 
+@interrupts
 def test_an_interrupt_while_waiting_lets_the_other_thread_finish_its_item():
     program = """
         import threading, time
@@ -313,7 +318,7 @@ def test_an_interrupt_while_waiting_lets_the_other_thread_finish_its_item():
 def machine(monkeypatch, tmp_path):
     """A machine of 16 CPUs whose control groups are files in a folder; returns the writer of them."""
     monkeypatch.setattr(threads, "_cpus", lambda: 16)
-    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(16)))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(16)), raising=False)
     monkeypatch.setattr("numba.config.NUMBA_NUM_THREADS", 16)
     monkeypatch.delenv("LOKY_MAX_CPU_COUNT", raising=False)
     monkeypatch.setattr(threads, "CGROUPS", tmp_path)
@@ -365,6 +370,7 @@ def test_the_smallest_of_all_limits_counts(machine, monkeypatch):
     assert [thread_count(n_jobs) for n_jobs in (-1, -2, -5, -40)] == [5, 4, 1, 1]
 
 
+@pins
 def test_a_process_obeys_its_environment_and_affinity():
     program = """
         import os, sys
@@ -424,6 +430,7 @@ def settings(libraries):
     return [library.get_num_threads() for library in libraries]
 
 
+@blas
 def test_both_blas_libraries_are_limited_and_restored():
     """NumPy's and SciPy's, as threadpoolctl sees them."""
     import scipy.linalg  # noqa: F401
@@ -435,6 +442,7 @@ def test_both_blas_libraries_are_limited_and_restored():
     assert settings(blas) == before
 
 
+@blas
 def test_whoever_leaves_last_restores_real_libraries_from_any_thread():
     blas = ThreadpoolController().select(user_api="blas").lib_controllers
     before = settings(blas)
@@ -532,6 +540,7 @@ def test_a_limit_below_one_is_an_error_that_names_it():
         pass
 
 
+@forks
 def test_a_forked_child_keeps_the_limit_of_its_own_thread_only():
     """Another thread's context, open at the fork, does not exist in the child."""
     program = """

@@ -120,6 +120,17 @@ def apply(rule, step, parameters, gradient, state, *, n_threads=None):
     The same, without compiling, is
     ``parameters, *state = rule.update(rule.prepare(step), parameters, gradient, *state)``
     (of a rule without state, ``parameters = rule.update(rule.prepare(step), parameters, gradient)``).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from calclearn.optimize.rules import Momentum, apply
+    >>> rule, parameters = Momentum(learning_rate=0.1), np.array([1.0, -1.0])
+    >>> velocity = rule.start(parameters)
+    >>> for step in (1, 2):
+    ...     apply(rule, step, parameters, gradient=parameters.copy(), state=velocity)
+    >>> parameters.round(3).tolist()
+    [0.72, -0.72]
     """
     if parameters.dtype not in (np.float32, np.float64):
         raise TypeError(f"parameters must be float32 or float64, got {parameters.dtype}")

@@ -25,6 +25,15 @@ class UpdateRule(Formula):
     -----
     Of the fields, `learning_rate` must be there, and `decay`, where there is one, is the d of a rate that
     falls as :math:`\eta / (1 + d(t - 1))`: schedules and weight decay go by them.
+
+    Examples
+    --------
+    >>> from calclearn.optimize.rules import Momentum, UpdateRule
+    >>> rule = Momentum(learning_rate=0.1)
+    >>> isinstance(rule, UpdateRule), rule.name, rule.state
+    (True, 'momentum', ('velocity',))
+    >>> rule.with_rate(0.01).learning_rate
+    0.01
     """
 
     name: ClassVar[str] = ""
@@ -60,8 +69,8 @@ class UpdateRule(Formula):
 
         Returns
         -------
-        parameter, *state
-            A tuple; of a rule without state, the parameter alone.
+        new : tuple
+            The parameter, and its new state; of a rule without state, the parameter alone.
         """
         raise NotImplementedError(f"{type(self).__name__} must define update(step, parameter, gradient, ...)")
 
@@ -201,6 +210,12 @@ def get_rule(rule, **parameters) -> UpdateRule:
         For a name that is not registered; the message lists those that are.
     TypeError
         For something that is neither a name nor a rule, such as a class that was not instantiated.
+
+    Examples
+    --------
+    >>> from calclearn.optimize.rules import get_rule
+    >>> get_rule("momentum", learning_rate=0.1).learning_rate
+    0.1
     """
     return REGISTRY.find(rule, parameters)
 

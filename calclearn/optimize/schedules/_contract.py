@@ -63,6 +63,13 @@ class Clock:
     schedule : Schedule
     total : float, optional
         The most iterations that there will be.
+
+    Examples
+    --------
+    >>> from calclearn.optimize.schedules import Cosine
+    >>> clock = Cosine().start(total=10)
+    >>> clock.factor(0), clock.factor(5)
+    (1.0, 0.5)
     """
 
     def __init__(self, schedule, total=None):

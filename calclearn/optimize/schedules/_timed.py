@@ -12,7 +12,14 @@ from ._contract import Schedule, check_numbers, elapsed
 
 @dataclass(frozen=True)
 class Constant(Schedule):
-    """The rule's own learning rate, always."""
+    """The rule's own learning rate, always.
+
+    Examples
+    --------
+    >>> from calclearn.optimize.schedules import Constant
+    >>> Constant().factor(1000)
+    1.0
+    """
 
     name: ClassVar[str] = "constant"
 
