@@ -5,8 +5,10 @@ kin, drawn by ``plot(ax=...)`` on axes of yours or its own, and can be drawn aga
 """
 
 from ._convergence import ConvergenceDisplay
+from ._derivatives import DerivativeDisplay
 from ._gradient_flow import GradientFlowDisplay
 from ._gradients import GradientCheck, check_gradients
+from ._loss_surface import LossSurfaceDisplay
 from ._margin import MarginDisplay
 from ._recorder import ConvergenceRecorder
 from ._trees import TreeDisplay
@@ -14,8 +16,10 @@ from ._trees import TreeDisplay
 __all__ = [
     "ConvergenceDisplay",
     "ConvergenceRecorder",
+    "DerivativeDisplay",
     "GradientCheck",
     "GradientFlowDisplay",
+    "LossSurfaceDisplay",
     "MarginDisplay",
     "TreeDisplay",
     "check_gradients",
