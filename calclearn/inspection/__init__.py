@@ -5,6 +5,7 @@ kin, drawn by ``plot(ax=...)`` on axes of yours or its own, and can be drawn aga
 """
 
 from ._convergence import ConvergenceDisplay
+from ._derivative_check import DerivativeCheckDisplay
 from ._derivatives import DerivativeDisplay
 from ._gradient_flow import GradientFlowDisplay
 from ._gradients import GradientCheck, check_gradients
@@ -16,6 +17,7 @@ from ._trees import TreeDisplay
 __all__ = [
     "ConvergenceDisplay",
     "ConvergenceRecorder",
+    "DerivativeCheckDisplay",
     "DerivativeDisplay",
     "GradientCheck",
     "GradientFlowDisplay",
