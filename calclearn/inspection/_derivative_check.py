@@ -12,9 +12,9 @@ ABOVE = 10.0  # of the least error: what counts for a guide
 class DerivativeCheckDisplay:
     r"""The largest difference between derivatives and central differences, against the step.
 
-    It is best made by `from_report` or `from_function`.  With a smaller step, truncation falls with its square
-    and rounding grows with its inverse: right derivatives make a V on two logarithmic axes.  A difference that
-    stays where it is, whatever the step, is a derivative that is wrong.
+    It is best made by `from_report` or `from_function`.  With a smaller step, truncation falls with its
+    square and rounding grows with its inverse: right derivatives make a V on two logarithmic axes.  A
+    difference that stays where it is, whatever the step, is a derivative that is wrong.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ class DerivativeCheckDisplay:
         if low > FLAT * high:
             low, high = FLAT * high, 10.0 * high
         ax.set_ylim(low, high)
-        ax.legend(fontsize="small")
+        ax.legend(fontsize="small", loc="lower left")
         return self
 
     def _draw_guides(self, ax, shown):

@@ -10,7 +10,7 @@ from ._display import INK, ORANGE, axes_for, options_for_lines
 AROUND = 0.2  # of the extent of a path, on each side
 N_LEVELS = 12
 DEEPEST = 1e-3  # of the range: where the lowest level is, in a surface that is much steeper far off
-STEEP = 20.0  # the range over the median's height: from here on levels are powers
+STEEP = 6.0  # the range over the median's height: from here on levels are powers
 DIRECTIONS = ("principal", "random")
 
 
@@ -208,9 +208,7 @@ class LossSurfaceDisplay:
         if not isinstance(grid_resolution, numbers.Integral) or grid_resolution < 2:
             raise ValueError(f"grid_resolution must be an integer of at least 2, got {grid_resolution!r}")
         shown = None if path is None else plane.coordinates(path)
-        limits = [
-            plane.limits(k, shown) if given is None else given for k, given in enumerate((xlim, ylim))
-        ]
+        limits = [plane.limits(k, shown) if given is None else given for k, given in enumerate((xlim, ylim))]
         xx0, xx1 = np.meshgrid(*(np.linspace(*pair, grid_resolution) for pair in limits))
         with np.errstate(all="ignore"):  # far off, an objective may overflow
             values = [float(f(plane.point(a, b))) for a, b in zip(xx0.ravel(), xx1.ravel())]
@@ -356,7 +354,9 @@ def _plane(centre, directions, path, parts, names, random_state):
         directions = (0, 1) if p == 2 else "principal"
     if isinstance(directions, str):
         if directions not in DIRECTIONS:
-            raise ValueError(f"directions must be one of {list(DIRECTIONS)}, indices or an array, got {directions!r}")
+            raise ValueError(
+                f"directions must be one of {list(DIRECTIONS)}, indices or an array, got {directions!r}"
+            )
         if directions == "random":
             made = _random_directions(centre, parts, np.random.default_rng(random_state))
             labels = "first random direction", "second random direction"

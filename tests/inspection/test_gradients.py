@@ -1,13 +1,13 @@
 """The gradient of whole networks: through every kind of layer, of every loss, of every activation.
 
-Not of each with each: activations and losses are compiled apart, one function for each formula, and a network
-calls them by their addresses (calclearn._runtime.links).  What stands between them are arrays of raw
+Not of each with each: activations and losses are compiled apart, one function for each formula, and a
+network calls them by their addresses (calclearn._runtime.links).  What stands between them are arrays of raw
 predictions and errors, which know nothing of either.  So a network is right for all pairs if
 
 - its layers are, each kind under an activation and a loss, whose own derivatives are right;
 - the error of each loss is the derivative of the losses that are summed: the loop over rows is checked here
-  for each, interpreted, and in whole networks for one of every kind; that formulas compile to the same numbers
-  is what tests/losses/test_losses.py holds;
+  for each, interpreted, and in whole networks for one of every kind; that formulas compile to the same
+  numbers is what tests/losses/test_losses.py holds;
 - each activation's compiled slope is the derivative of its compiled value, which test_activations.py in
   tests/neural_network holds against SymPy; here two are enough, one of them with a field.
 """
@@ -66,7 +66,9 @@ def test_the_error_of_every_loss_is_the_derivative_of_the_sum(name):
     rows = hasattr(loss, "value_row")
     function = steps.row_error if rows else steps.scalar_error
     interpreted = getattr(function, "py_func", function)
-    targets = {"unit": CODES > 0, "sign": np.where(CODES > 0, 1, -1)}.get(loss.domain, CODES if rows else COUNTS)
+    targets = {"unit": CODES > 0, "sign": np.where(CODES > 0, 1, -1)}.get(
+        loss.domain, CODES if rows else COUNTS
+    )
     y, weight = targets[:, None].astype(float), np.linspace(0.0, 2.0, 9)
     record = np.zeros(SIZE, np.int64)
     record[N_OUT], record[FIELDS] = 3 if rows else 1, 1

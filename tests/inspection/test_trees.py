@@ -68,12 +68,6 @@ SMALL = frame(
 )
 
 
-@pytest.fixture(autouse=True)
-def _figures_are_closed():
-    yield
-    pyplot.close("all")
-
-
 def texts(display):
     return [text.get_text() for text in display.ax_.texts]
 
