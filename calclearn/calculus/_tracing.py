@@ -1,0 +1,297 @@
+"""What both modes share: traced arrays, which apply the rules of calculus as a function computes.
+
+A :class:`Traced` array stands for a NumPy array inside a function that is being differentiated.  NumPy hands
+every operation on one to `RULES`, by ``__array_ufunc__`` and ``__array_function__``.  An entry is a function
+of traced arrays: either a :class:`Primitive`, whose derivative is known, or a formula made of others.
+
+A primitive knows its derivative with respect to each operand as a pair of linear functions: ``push`` takes
+tangents forward, ``pull`` takes cotangents back; equations (4) and (5) of docs/derivations/chain-rule.md.
+They are written with NumPy's functions, so they can be differentiated in turn: each call of an operator opens
+a :class:`Level` of its own, and what is traced at one level may hold, as its value, an array that is traced
+at a level below.  An operation belongs to the deepest level among its operands; all else is constant there.
+"""
+
+import inspect
+import itertools
+from typing import Any
+
+import numpy as np
+
+# What an operation does to traced arrays, by the NumPy or SciPy function that stands for it.
+RULES: dict[Any, Any] = {}
+
+
+class Level:
+    """One call of an operator; a subclass says what is recorded of an operation."""
+
+    numbers = itertools.count()
+
+    def __init__(self):
+        self.depth = next(self.numbers)  # a call inside a call is deeper, in any thread
+
+    def record(self, value, active, primitive, operands, options):
+        """The traced array of *value*; *active* are the positions of the operands traced at this level."""
+        raise NotImplementedError
+
+
+class Primitive:
+    """A function whose derivative is known.
+
+    Parameters
+    ----------
+    function : callable
+        The value: a NumPy or SciPy function, or one made of them, of positional operands and options.
+    local : callable
+        ``local(i, value, *operands, **options)`` gives the pair (push, pull) of operand i.  Tangents have a
+        leading axis of directions; cotangents have the shape of the value.
+    joint : callable, optional
+        ``joint(tangents, value, *operands, **options)`` pushes all tangents at once, None where constant;
+        without it they are pushed one by one and added.
+    """
+
+    def __init__(self, function, local, joint=None):
+        self.function, self.local, self.joint = function, local, joint
+
+    def __call__(self, *operands, **options):
+        level = None
+        for x in operands:
+            if isinstance(x, Traced) and (level is None or x.level.depth > level.depth):
+                level = x.level
+        if level is None:
+            return self.function(*operands, **options)
+        active = [i for i, x in enumerate(operands) if isinstance(x, Traced) and x.level is level]
+        values = [x.value if i in active else x for i, x in enumerate(operands)]
+        value = self.function(*values, **options)
+        return level.record(value, [(i, operands[i]) for i in active], self, values, options)
+
+
+def rule(*functions):
+    """Register what follows as the rule of these functions."""
+
+    def register(implementation):
+        RULES.update(dict.fromkeys(functions, implementation))
+        return implementation
+
+    return register
+
+
+def concrete(x):
+    """The plain array beneath all levels."""
+    while isinstance(x, Traced):
+        x = x.value
+    return x
+
+
+def _method(function, doc=None):
+    """A method that is a NumPy function of the array."""
+
+    def method(self, *arguments, **keywords):
+        return function(self, *arguments, **keywords)
+
+    method.__name__ = function.__name__
+    method.__doc__ = f"As :func:`numpy.{function.__name__}`."
+    return method
+
+
+class Traced(np.lib.mixins.NDArrayOperatorsMixin):
+    """An array inside a function that is being differentiated.
+
+    It has the shape, the type and the methods of the array for which it stands, and it is immutable:
+    ``a += b`` names a new array, and ``a[i] = b`` is an error.  Comparisons give plain booleans, so a function
+    may branch on values.
+    """
+
+    __slots__ = ("level", "value")
+
+    def __init__(self, value, level):
+        self.value, self.level = value, level
+
+    def __repr__(self):
+        return f"Traced({concrete(self)!r})"
+
+    # -- what NumPy calls
+
+    def __array_ufunc__(self, ufunc, method, *operands, **keywords):
+        if method == "__call__":
+            implementation = RULES.get(ufunc)
+            if implementation is None or keywords:
+                raise no_rule(ufunc, keywords=keywords)
+            return implementation(*operands)
+        name = f"{ufunc.__name__}.{method}"
+        implementation = RULES.get(name)
+        if implementation is None:
+            raise no_rule(ufunc, f".{method}")
+        return _bound(implementation, ufunc, operands, keywords, f".{method}")
+
+    def __array_function__(self, function, kinds, arguments, keywords):
+        implementation = RULES.get(function)
+        if implementation is None:
+            raise no_rule(function)
+        return _bound(implementation, function, arguments, keywords)
+
+    def __array__(self, dtype=None, copy=None):
+        raise TypeError(_NOT_AN_ARRAY)
+
+    # -- what it is
+
+    @property
+    def shape(self):
+        return np.shape(concrete(self))
+
+    @property
+    def ndim(self):
+        return np.ndim(concrete(self))
+
+    @property
+    def size(self):
+        return np.size(concrete(self))
+
+    @property
+    def dtype(self):
+        return concrete(self).dtype
+
+    @property
+    def T(self):
+        return np.transpose(self)
+
+    @property
+    def mT(self):
+        return np.matrix_transpose(self)
+
+    @property
+    def real(self):
+        return self
+
+    @property
+    def flat(self):
+        return iter(np.ravel(self))
+
+    def __len__(self):
+        return len(concrete(self))
+
+    def __iter__(self):
+        if not self.ndim:
+            raise TypeError("iteration over an array of no dimension")
+        return (self[i] for i in range(len(self)))
+
+    def __bool__(self):
+        return bool(concrete(self))
+
+    # -- its methods
+
+    def __getitem__(self, index):
+        return RULES["getitem"](self, index)
+
+    def astype(self, dtype, copy=True):
+        return RULES["astype"](self, dtype)
+
+    def copy(self):
+        return self
+
+    def flatten(self):
+        return np.ravel(self)
+
+    def reshape(self, *shape):
+        return np.reshape(self, shape[0] if len(shape) == 1 else shape)
+
+    def transpose(self, *axes):
+        return np.transpose(self, axes[0] if len(axes) == 1 else axes or None)
+
+    all, any, argmax, argmin, argsort = map(_method, (np.all, np.any, np.argmax, np.argmin, np.argsort))
+    sum, mean, var, std, prod = map(_method, (np.sum, np.mean, np.var, np.std, np.prod))
+    max, min, ptp, cumsum, cumprod = map(_method, (np.max, np.min, np.ptp, np.cumsum, np.cumprod))
+    ravel, squeeze, swapaxes, repeat = map(_method, (np.ravel, np.squeeze, np.swapaxes, np.repeat))
+    take, diagonal, trace, dot, clip = map(_method, (np.take, np.diagonal, np.trace, np.dot, np.clip))
+    round, conj, nonzero = map(_method, (np.round, np.conj, np.nonzero))
+
+    # -- what it cannot do
+
+    def __setitem__(self, index, value):
+        raise TypeError(
+            "an array that is being differentiated cannot be written to: instead of a[i] = b write "
+            "np.where(mask, b, a), or build it with np.stack or np.concatenate"
+        )
+
+    def __float__(self):
+        raise TypeError(
+            "float(), or a function of math, on an array that is being differentiated: write np.exp, np.log, "
+            "np.sqrt ... instead of math's, and leave out float(); or use mode='numerical'"
+        )
+
+    def __int__(self):
+        raise TypeError(
+            "int() on an array that is being differentiated: the whole part has no derivative; "
+            "np.floor(x) is constant, and mode='numerical' takes any function"
+        )
+
+    __index__ = item = tolist = __complex__ = __float__
+
+    # It is immutable: `a += b` names a new one.
+    __iadd__ = np.lib.mixins.NDArrayOperatorsMixin.__add__
+    __isub__ = np.lib.mixins.NDArrayOperatorsMixin.__sub__
+    __imul__ = np.lib.mixins.NDArrayOperatorsMixin.__mul__
+    __itruediv__ = np.lib.mixins.NDArrayOperatorsMixin.__truediv__
+    __ipow__ = np.lib.mixins.NDArrayOperatorsMixin.__pow__
+    __imatmul__ = np.lib.mixins.NDArrayOperatorsMixin.__matmul__
+
+
+# ------------------------------------------------------------------------------------------------ errors
+
+_NOT_AN_ARRAY = (
+    "an array that is being differentiated cannot become a plain one, which np.array, np.asarray, writing into "
+    "np.empty or np.zeros, and most functions of SciPy ask for: build arrays with np.stack or np.concatenate, "
+    "take logsumexp, softmax and log_softmax from calclearn.calculus and linear algebra from np.linalg, or use "
+    "mode='numerical'"
+)
+
+_INSTEAD = {
+    "np.linalg.eig": "np.linalg.eigh for a symmetric matrix",
+    "np.linalg.eigvals": "np.linalg.eigvalsh for a symmetric matrix",
+    "np.linalg.lstsq": "np.linalg.solve(A.T @ A, A.T @ b)",
+    "np.linalg.pinv": "np.linalg.solve(A.T @ A, A.T)",
+    "np.array_split": "slices",
+    "np.convolve": "sums of products of slices",
+    "np.interp": "np.where and straight lines",
+    "np.vectorize": "functions of whole arrays",
+    "np.apply_along_axis": "functions of whole arrays with axis=",
+    "np.copyto": "np.where(mask, b, a)",
+    "np.put": "np.where(mask, b, a)",
+    "np.fill_diagonal": "np.where(np.eye(n, dtype=bool), b, a)",
+    "scipy.special.gammainc": "mode='numerical'",
+}
+
+
+def name_of(function):
+    """How a user calls a function: ``np.linalg.qr``, ``scipy.special.erf``."""
+    name = getattr(function, "__name__", repr(function))
+    if isinstance(function, np.ufunc):
+        return f"np.{name}" if getattr(np, name, None) is function else f"scipy.special.{name}"
+    module = getattr(function, "__module__", None) or "np"
+    return f"{module.replace('numpy', 'np', 1)}.{name}"
+
+
+def no_rule(function, method="", keywords=()):
+    """The TypeError for an operation that cannot be differentiated."""
+    name = name_of(function) + method
+    if "out" in keywords:
+        return TypeError(
+            f"{name} with out=, or an in-place operator on a plain array, would write an array that is being "
+            "differentiated into a plain one: name a new array, as in a = a + b"
+        )
+    call = name + (f" with {', '.join(f'{keyword}=' for keyword in keywords)}" if keywords else "")
+    instead = _INSTEAD.get(name, "it with operators and NumPy's functions that have one")
+    return TypeError(f"{call} has no derivative rule here; write {instead}, or use mode='numerical'")
+
+
+def _bound(implementation, function, arguments, keywords, method=""):
+    """The rule's answer; an argument that it does not know is named."""
+    try:
+        return implementation(*arguments, **keywords)
+    except TypeError:
+        if isinstance(implementation, Primitive):
+            raise
+        known = inspect.signature(implementation).parameters
+        unknown = [keyword for keyword in keywords if keyword not in known]
+        if not unknown or any(p.kind is p.VAR_KEYWORD for p in known.values()):
+            raise
+        raise no_rule(function, method, unknown) from None
