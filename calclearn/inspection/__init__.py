@@ -5,6 +5,7 @@ kin, drawn by ``plot(ax=...)`` on axes of yours or its own, and can be drawn aga
 """
 
 from ._convergence import ConvergenceDisplay
+from ._curvature import curvature
 from ._derivative_check import DerivativeCheckDisplay
 from ._derivatives import DerivativeDisplay
 from ._gradient_flow import GradientFlowDisplay
@@ -25,4 +26,5 @@ __all__ = [
     "MarginDisplay",
     "TreeDisplay",
     "check_gradients",
+    "curvature",
 ]

@@ -318,7 +318,11 @@ def _of_machine(estimator, X, y, sample_weight):
     classes = getattr(estimator, "classes_", None)
     if getattr(estimator, "multi_class", "ovr") != "ovr":
         raise TypeError("the objective of LinearSVC with multi_class='crammer_singer' is not known here")
-    weight, X, y = _validated(estimator, X, y, sample_weight, sparse="csr")
+    X, y = validate(estimator, X, y, reset=False, sparse="csr", dtype=np.float64)
+    of_class = None
+    if classes is not None:  # of all rows, those without a weight too
+        of_class = compute_class_weight(estimator.class_weight, classes=classes, y=y)
+    weight, X, y = drop_weightless(check_weights(sample_weight, X), X, y)
     C = np.full(len(y), estimator.C) if weight is None else estimator.C * weight
     l1 = getattr(estimator, "penalty", "l2") == "l1"
     rows = estimator._rows(X, l1=l1, n_threads=thread_count(getattr(estimator, "n_jobs", None)))
@@ -329,7 +333,7 @@ def _of_machine(estimator, X, y, sample_weight):
         targets = [(y, C)]
     else:
         loss = SquaredHinge() if squared else Hinge()
-        targets = _against_the_rest(estimator, y, C)
+        targets = _against_the_rest(classes, of_class, y, C)
     coefs, intercepts = np.atleast_2d(_dense(estimator.coef_)), np.ravel(estimator.intercept_)
     for k, (target, strengths) in enumerate(targets):
         scale = (2.0 if squared else 1.0) * float(strengths.sum())
@@ -349,11 +353,9 @@ def _of_machine(estimator, X, y, sample_weight):
         yield Problem(function, function.pack(np.r_[coef, column], intercept), scale)
 
 
-def _against_the_rest(estimator, y, C):
+def _against_the_rest(classes, of_class, y, C):
     """`(signs, C of each row)` of each problem of a LinearSVC."""
-    classes = estimator.classes_
     codes = np.searchsorted(classes, y)
-    of_class = compute_class_weight(estimator.class_weight, classes=classes, y=y)
     if len(classes) == 2:
         yield np.where(codes == 1, 1.0, -1.0), C * of_class[codes]
         return
