@@ -47,9 +47,9 @@ def curvature(estimator, X, y, sample_weight=None, *, tol=None, gradient_tol=Non
 
     Notes
     -----
-    The objective is the documented one, with its penalty.  Of linear models the Hessian is exact.  Of networks
-    it comes from differences of the exact gradient on all rows as one batch, which is no derivative where a
-    unit with a kink is within a step of it.
+    The objective is the documented one, with its penalty.  Of linear models the Hessian is exact.  Of
+    networks it comes from differences of the exact gradient on all rows as one batch, which is no derivative
+    where a unit with a kink is within a step of it.
 
     With an L1 penalty or bounds, the Hessian is that of the coefficients which are not zero: at zero is a
     kink.  Losses of straight pieces, such as the hinge or the quantile loss, have no curvature but their

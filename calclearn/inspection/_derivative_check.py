@@ -128,7 +128,7 @@ class DerivativeCheckDisplay:
         ValueError
             As :func:`calclearn.calculus.check_derivatives`.
         """
-        from ..calculus import check_derivatives
+        from ..calculus.check import check_derivatives
 
         report = check_derivatives(f, x, jac=jac, hess=hess, order=order)
         return cls.from_report(report, name=name, ax=ax, **kwargs)
@@ -153,18 +153,23 @@ class DerivativeCheckDisplay:
             Where matplotlib is not installed.
         """
         ax = axes_for(self, ax)
+        every = np.concatenate([self.steps, *(line.get_xdata(orig=False) for line in ax.lines)])
         shown = np.where(self.errors > 0.0, self.errors, np.nan)  # differences of nothing have no place
         look = {"color": BLUE, "linewidth": 1.0, "marker": "o", "markersize": 4.0, "zorder": 3}
         look |= {"label": self.name or "largest difference"}
         (self.line_,) = ax.plot(self.steps, shown, **options_for_lines(look, kwargs))
-        ax.set(xscale="log", yscale="log", xlabel="step", ylabel="difference from central differences")
+        ax.set(xscale="log", xlabel="step", ylabel="difference from central differences")
+        if np.isfinite(shown).any():
+            ax.set_yscale("log")
+        ax.set_xlim(0.5 * every.min(), 2.0 * every.max())
         low, high = ax.get_ylim()
         self.guides_ = self._draw_guides(ax, shown)
         look = {"color": FAINT, "linewidth": 1.0, "linestyle": "dotted"}
         self.best_ = ax.axvline(self.best_step, label=f"best step {self.best_step:.0e}", **look)
-        if low > FLAT * high:
-            low, high = FLAT * high, 10.0 * high
-        ax.set_ylim(low, high)
+        if np.isfinite(shown).any():
+            if low > FLAT * high:
+                low, high = FLAT * high, 10.0 * high
+            ax.set_ylim(low, high)
         ax.legend(fontsize="small", loc="lower left")
         return self
 

@@ -230,7 +230,8 @@ def _derivatives_at(f, x):
 
 def _broken(x, curve):
     """The curve with a gap where it jumps: where it moves much farther than just before and just after."""
-    moves = np.abs(np.diff(curve))
+    with np.errstate(invalid="ignore"):  # of what is infinite
+        moves = np.abs(np.diff(curve))
     if len(moves) < 3 or not np.isfinite(moves).all():
         return x, curve
     beside = np.maximum(np.r_[0.0, moves[:-1]], np.r_[moves[1:], 0.0])

@@ -92,7 +92,9 @@ def test_derivatives_are_differences(model, y):
     x, direction = objective.x, np.where(objective.free, RNG.normal(size=len(objective.x)), 0.0)
     ahead, behind = x + 1e-6 * direction, x - 1e-6 * direction
     slope = (objective.value(ahead) - objective.value(behind)) / 2e-6
-    assert_allclose(objective.value_gradient(x)[1] @ direction, slope, atol=1e-5 * max(1.0, objective.value(x)))
+    assert_allclose(
+        objective.value_gradient(x)[1] @ direction, slope, atol=1e-5 * max(1.0, objective.value(x))
+    )
     change = objective.value_gradient(ahead)[1] - objective.value_gradient(behind)[1]
     product = objective.hessian_product(x)(direction)
     assert_allclose(product, objective.hessian(x) @ direction, rtol=1e-5, atol=1e-6 * np.abs(product).max())

@@ -1,7 +1,7 @@
 """What the displays look like, held against stored images, without texts, whose pixels differ between fonts.
 
-The tolerance is a root mean square of grey levels: matplotlib 3.8 and 3.11 draw the same pixels, and a line that
-is missing makes 3 and more.  New images: ``python -m pytest tests/inspection/test_pictures.py
+The tolerance is a root mean square of grey levels: matplotlib 3.8 and 3.11 draw the same pixels, and a line
+that is missing makes 3 and more.  New images: ``python -m pytest tests/inspection/test_pictures.py
 --mpl-generate-path=tests/inspection/baseline``, and then look at them.
 """
 
@@ -79,7 +79,18 @@ def margin():
 
 
 def tree():
-    columns = ["node", "feature", "threshold", "categories", "left", "right", "missing", "gain", "count", "value"]
+    columns = [
+        "node",
+        "feature",
+        "threshold",
+        "categories",
+        "left",
+        "right",
+        "missing",
+        "gain",
+        "count",
+        "value",
+    ]
     rows = [
         (0, "x0", 1.5, None, 1, 2, 2, 12.3, 120, 0.0),
         (1, "x1", 0.5, None, 3, 4, 3, 2.0, 34, 0.0),
@@ -161,7 +172,7 @@ def test_each_display_is_here():
 
 @pytest.mark.parametrize("kind", displays(), ids=lambda kind: kind.__name__)
 def test_displays_have_one_convention(kind):
-    """Data by keywords; ``plot(*, ax, **kwargs)``; every ``from_...`` is a class method that takes ``ax=``."""
+    """Data by keywords; ``plot(*, ax, **kwargs)``; every ``from_...`` is a class method with ``ax=``."""
     keyword, rest = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD
     made = list(inspect.signature(kind).parameters.values())
     assert all(parameter.kind is keyword for parameter in made)
