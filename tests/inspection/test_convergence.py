@@ -171,6 +171,7 @@ def test_a_recorder_hears_each_iteration(model, y):
         assert_allclose(recorder.objective_, model.loss_curve_[1:])
     assert (np.diff([0.0, *recorder.seconds_]) >= 0.0).all()
     assert recorder.estimator_ is model
+    assert len(recorder.path_) == (0 if isinstance(model, LinearSVC) else len(recorder.objective_))
     if len(recorder.path_):
         objective = objective_of(model, X, y)
         assert_allclose([objective.value(x) for x in recorder.path_], recorder.objective_, rtol=1e-6)
@@ -178,6 +179,17 @@ def test_a_recorder_hears_each_iteration(model, y):
     model.fit(X, y)  # which is recorded instead
     assert_allclose(recorder.objective_, before)
     assert pickle.loads(pickle.dumps(recorder)).objective_ == recorder.objective_
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_there_is_no_model_between_the_iterations_of_batch_norm():
+    recorder = ConvergenceRecorder(path=True)
+    model = MLPRegressor(
+        hidden_layer_sizes=(4,), activation="tanh", solver="lbfgs", batch_norm=True, max_iter=3
+    )
+    model.set_callbacks(recorder).fit(X, Y)
+    assert len(recorder.objective_) == 3
+    assert recorder.path_.size == 0
 
 
 def test_without_a_path_none_is_kept_and_clones_have_no_record():

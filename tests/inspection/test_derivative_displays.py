@@ -135,9 +135,11 @@ def test_a_function_is_checked_and_drawn():
 
 def test_differences_of_nothing_have_no_place_on_the_axis():
     display = DerivativeCheckDisplay(steps=STEPS[:4], errors=[0.0, 0.0, np.nan, 0.0]).plot()
-    assert np.isnan(display.line_.get_ydata()).all()
+    assert display.line_.get_ydata().size == 0
     assert display.guides_ == []
     display.figure_.canvas.draw()
+    display = DerivativeCheckDisplay(steps=STEPS[:4], errors=[1e-2, 0.0, np.nan, 1e-4]).plot()
+    assert_array_equal(display.line_.get_xydata(), [[1e-1, 1e-2], [1e-4, 1e-4]])
 
 
 def test_other_sweeps_are_refused():
