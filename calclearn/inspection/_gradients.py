@@ -22,6 +22,13 @@ class GradientCheck:
         What `error` may be.
     n_parameters : int
         How many components were compared.
+
+    Examples
+    --------
+    >>> from calclearn.inspection import GradientCheck
+    >>> report = GradientCheck(2e-3, {"weights of layer 1": 2e-3}, tolerance=1e-6, n_parameters=12)
+    >>> report.ok
+    False
     """
 
     error: float
