@@ -9,9 +9,8 @@ import string
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-from ._rules_arrays import _ndim, _shape
 from ._rules_elementwise import align, constant, unbroadcast
-from ._tracing import Primitive, concrete, rule
+from ._tracing import RULES, NoRule, Primitive, concrete, ndim_of, rule, shape_of
 
 mT = np.matrix_transpose
 
@@ -19,42 +18,41 @@ mT = np.matrix_transpose
 
 
 def _matmul_local(i, y, a, b):
-    ndim = _ndim(y)
-    if i == 0:
-        return (
-            lambda tangent: np.matmul(align(tangent, ndim), b),
-            lambda cotangent: unbroadcast(np.matmul(cotangent, mT(b)), _shape(a)),
-        )
-    return (
-        lambda tangent: np.matmul(a, align(tangent, ndim)),
-        lambda cotangent: unbroadcast(np.matmul(mT(a), cotangent), _shape(b)),
-    )
+    """Equation (8).  A vector is a matrix of one row, or of one column."""
+    row, column = a.ndim == 1, b.ndim == 1
+    rows, columns = (a[None, :] if row else a), (b[:, None] if column else b)
+    axes = (-2,) * row + (-1,) * column  # of the matrix that is the product, those that a vector lacks
+
+    def push(tangent):
+        ndim = y.ndim + len(axes)
+        if i == 0:
+            wide = np.matmul(align(np.expand_dims(tangent, -2) if row else tangent, ndim), columns)
+        else:
+            wide = np.matmul(rows, align(np.expand_dims(tangent, -1) if column else tangent, ndim))
+        return np.squeeze(wide, axes) if axes else wide
+
+    def pull(cotangent):
+        wide = np.expand_dims(cotangent, axes) if axes else cotangent
+        if i == 0:
+            product = wide * mT(columns) if column else np.matmul(wide, mT(columns))
+            return np.reshape(unbroadcast(product, rows.shape), a.shape)
+        if rows.ndim > 2 == columns.ndim:  # a stack of rows is one tall matrix
+            tall = np.reshape(rows, (-1, rows.shape[-1])), np.reshape(wide, (-1, wide.shape[-1]))
+            return np.reshape(np.matmul(mT(tall[0]), tall[1]), b.shape)
+        product = mT(rows) * wide if row else np.matmul(mT(rows), wide)
+        return np.reshape(unbroadcast(product, columns.shape), b.shape)
+
+    return push, pull
 
 
-_matmul = Primitive(np.matmul, _matmul_local)
-
-
-@rule(np.matmul)
-def matmul(a, b):
-    """Of matrices; a vector is a matrix of one row or column, and a stack of rows is one tall matrix."""
-    row, column = _ndim(a) == 1, _ndim(b) == 1
-    a = a[None, :] if row else a
-    b = b[:, None] if column else b
-    if _ndim(b) == 2 and _ndim(a) > 2:
-        tall = _matmul(np.reshape(a, (-1, _shape(a)[-1])), b)
-        y = np.reshape(tall, (*_shape(a)[:-1], _shape(b)[-1]))
-    else:
-        y = _matmul(a, b)
-    if row or column:
-        y = y[(..., *([0] if row else [slice(None)]), *([0] if column else []))]
-    return y
+matmul = RULES[np.matmul] = Primitive(np.matmul, _matmul_local)
 
 
 @rule(np.dot)
 def dot(a, b):
-    if not _ndim(a) or not _ndim(b):
+    if not ndim_of(a) or not ndim_of(b):
         return a * b
-    return matmul(a, b) if _ndim(b) <= 2 else tensordot(a, b, (-1, -2))
+    return matmul(a, b) if ndim_of(b) <= 2 else tensordot(a, b, (-1, -2))
 
 
 @rule(np.linalg.multi_dot)
@@ -72,7 +70,7 @@ def vdot(a, b):
 
 @rule(np.inner)
 def inner(a, b):
-    return a * b if not _ndim(a) or not _ndim(b) else tensordot(a, b, (-1, -1))
+    return a * b if not ndim_of(a) or not ndim_of(b) else tensordot(a, b, (-1, -1))
 
 
 @rule(np.outer, np.linalg.outer)
@@ -99,30 +97,30 @@ if hasattr(np, "matvec"):  # NumPy 2.2
 @rule(np.tensordot, np.linalg.tensordot)
 def tensordot(a, b, axes=2):
     if isinstance(axes, int | np.integer):
-        axes = range(_ndim(a) - axes, _ndim(a)), range(axes)
-    of_a, of_b = normalize_axis_tuple(axes[0], _ndim(a)), normalize_axis_tuple(axes[1], _ndim(b))
-    free_a = [i for i in range(_ndim(a)) if i not in of_a]
-    free_b = [i for i in range(_ndim(b)) if i not in of_b]
-    size = int(np.prod([_shape(a)[i] for i in of_a], dtype=int))
+        axes = range(ndim_of(a) - axes, ndim_of(a)), range(axes)
+    of_a, of_b = normalize_axis_tuple(axes[0], ndim_of(a)), normalize_axis_tuple(axes[1], ndim_of(b))
+    free_a = [i for i in range(ndim_of(a)) if i not in of_a]
+    free_b = [i for i in range(ndim_of(b)) if i not in of_b]
+    size = int(np.prod([shape_of(a)[i] for i in of_a], dtype=int))
     left = np.reshape(np.transpose(a, (*free_a, *of_a)), (-1 if size else 0, size))
     right = np.reshape(np.transpose(b, (*of_b, *free_b)), (size, -1 if size else 0))
-    shape = (*(_shape(a)[i] for i in free_a), *(_shape(b)[i] for i in free_b))
+    shape = (*(shape_of(a)[i] for i in free_a), *(shape_of(b)[i] for i in free_b))
     return np.reshape(matmul(left, right), shape)
 
 
 @rule(np.kron)
 def kron(a, b):
-    ndim = max(_ndim(a), _ndim(b))
-    a, b = (np.reshape(x, (1,) * (ndim - _ndim(x)) + _shape(x)) for x in (a, b))
-    wide = np.reshape(a, [part for size in _shape(a) for part in (size, 1)])
-    wide = wide * np.reshape(b, [part for size in _shape(b) for part in (1, size)])
-    return np.reshape(wide, [m * n for m, n in zip(_shape(a), _shape(b))])
+    ndim = max(ndim_of(a), ndim_of(b))
+    a, b = (np.reshape(x, (1,) * (ndim - ndim_of(x)) + shape_of(x)) for x in (a, b))
+    wide = np.reshape(a, [part for size in shape_of(a) for part in (size, 1)])
+    wide = wide * np.reshape(b, [part for size in shape_of(b) for part in (1, size)])
+    return np.reshape(wide, [m * n for m, n in zip(shape_of(a), shape_of(b))])
 
 
 @rule(np.cross, np.linalg.cross)
 def cross(a, b, axis=-1):
     a, b = np.moveaxis(a, axis, -1), np.moveaxis(b, axis, -1)
-    if _shape(a)[-1] != 3 or _shape(b)[-1] != 3:
+    if shape_of(a)[-1] != 3 or shape_of(b)[-1] != 3:
         raise ValueError("np.cross of vectors that are not of three components")
     parts = [a[..., i] * b[..., j] - a[..., j] * b[..., i] for i, j in ((1, 2), (2, 0), (0, 1))]
     return np.stack(parts, axis=axis)
@@ -132,7 +130,7 @@ def cross(a, b, axis=-1):
 
 
 def _einsum_local(i, y, *operands, terms, result, optimize):
-    """Of one operand, the others being fixed: again a sum of products, with tangent or cotangent in its place."""
+    """Of one operand: again a sum of products, with its tangent, or the cotangent, among the others."""
     before, after = operands[:i], operands[i + 1 :]
     direction = next(letter for letter in string.ascii_letters if letter not in "".join((*terms, result)))
     moved = [term if j != i else direction + term for j, term in enumerate(terms)]
@@ -146,10 +144,10 @@ def _einsum_local(i, y, *operands, terms, result, optimize):
         there = "".join(letter for letter in terms[i] if letter in "".join(others))
         answer = np.einsum(f"{','.join(others)}->{there}", cotangent, *before, *after, optimize=optimize)
         full = [1 if letter not in there else None for letter in terms[i]]
-        kept = iter(_shape(answer))
+        kept = iter(shape_of(answer))
         answer = np.reshape(answer, [next(kept) if size is None else size for size in full])
-        shape = _shape(operands[i])
-        wide = tuple(max(m, n) for m, n in zip(_shape(answer), shape))
+        shape = shape_of(operands[i])
+        wide = tuple(max(m, n) for m, n in zip(shape_of(answer), shape))
         if wide == shape:
             return np.broadcast_to(answer, shape)
         return unbroadcast(answer, shape)
@@ -169,7 +167,7 @@ _einsum = Primitive(
 def einsum(subscripts, *operands, optimize=None):
     """With the ellipsis spelled out, repeated letters taken from the diagonal, and lone letters summed."""
     if not isinstance(subscripts, str):
-        raise TypeError("np.einsum with lists of axes has no derivative rule here; write a string of letters")
+        raise NoRule("np.einsum with lists of axes has no derivative rule here; write a string of letters")
     terms, result = _letters(subscripts.replace(" ", ""), operands)
     operands = list(operands)
     for i, term in enumerate(terms):
@@ -197,12 +195,13 @@ def _letters(subscripts, operands):
     longest = 0
     for i, (term, operand) in enumerate(zip(terms, operands)):
         if "..." in term:
-            count = _ndim(operand) - len(term) + 3
+            count = ndim_of(operand) - len(term) + 3
             longest = max(longest, count)
             terms[i] = term.replace("...", "".join(reversed(spare[:count])))
-        if len(terms[i]) != _ndim(operand):
+        if len(terms[i]) != ndim_of(operand):
             raise ValueError(
-                f"np.einsum of {subscripts!r}: operand {i + 1} has {_ndim(operand)} dimensions, not {len(terms[i])}"
+                f"np.einsum of {subscripts!r}: operand {i + 1} has {ndim_of(operand)} dimensions, "
+                f"not {len(terms[i])}"
             )
     ellipsis = "".join(reversed(spare[:longest]))
     if arrow:
@@ -218,12 +217,12 @@ def _letters(subscripts, operands):
 def _solve_local(i, x, a, b):
     if i == 1:
         return (
-            lambda tangent: np.linalg.solve(a, align(tangent, _ndim(x))),
-            lambda cotangent: unbroadcast(np.linalg.solve(mT(a), cotangent), _shape(b)),
+            lambda tangent: np.linalg.solve(a, align(tangent, ndim_of(x))),
+            lambda cotangent: unbroadcast(np.linalg.solve(mT(a), cotangent), shape_of(b)),
         )
     return (
-        lambda tangent: -np.linalg.solve(a, np.matmul(align(tangent, _ndim(x)), x)),
-        lambda cotangent: unbroadcast(-np.matmul(np.linalg.solve(mT(a), cotangent), mT(x)), _shape(a)),
+        lambda tangent: -np.linalg.solve(a, np.matmul(align(tangent, ndim_of(x)), x)),
+        lambda cotangent: unbroadcast(-np.matmul(np.linalg.solve(mT(a), cotangent), mT(x)), shape_of(a)),
     )
 
 
@@ -233,7 +232,7 @@ _solve = Primitive(np.linalg.solve, _solve_local)
 @rule(np.linalg.solve)
 def solve(a, b):
     """Of matrices; a vector is a matrix of one column."""
-    return _solve(a, b[:, None])[..., 0] if _ndim(b) == 1 else _solve(a, b)
+    return _solve(a, b[:, None])[..., 0] if ndim_of(b) == 1 else _solve(a, b)
 
 
 _inv = Primitive(
@@ -275,7 +274,7 @@ def slogdet(a):
 @rule(np.linalg.det)
 def det(a):
     """By cofactors up to 3 × 3; larger ones by slogdet, for which the matrix must have an inverse."""
-    n = _shape(a)[-1]
+    n = shape_of(a)[-1]
     if n == 1:
         return a[..., 0, 0]
     if n == 2:
@@ -287,8 +286,8 @@ def det(a):
 
 
 def _half(x):
-    """The lower triangle, with half of the diagonal: of a symmetric matrix, the one whose sum with its transpose it is."""
-    n = _shape(x)[-1]
+    """The lower triangle with half of the diagonal: with its transpose it adds up to a symmetric matrix."""
+    n = shape_of(x)[-1]
     return x * (np.tri(n) - 0.5 * np.eye(n))
 
 
@@ -330,7 +329,7 @@ def matrix_power(a, n):
         if n % 2:
             product = a if product is None else matmul(product, a)
         a, n = (matmul(a, a) if n > 1 else a), n // 2
-    return np.broadcast_to(np.eye(_shape(a)[-1]), _shape(a)) if product is None else product
+    return np.broadcast_to(np.eye(shape_of(a)[-1]), shape_of(a)) if product is None else product
 
 
 # ------------------------------------------------------------------------------------------------- norms
@@ -352,12 +351,12 @@ def _vector_norm(x, axis, keepdims, ord):
 
 
 def _matrix_norm(x, axis, keepdims, ord):
-    rows, columns = (normalize_axis_index(i, _ndim(x)) for i in axis)
+    rows, columns = (normalize_axis_index(i, ndim_of(x)) for i in axis)
     if ord in (None, "fro"):
         return np.sqrt(np.sum(np.square(x), axis=(rows, columns), keepdims=keepdims))
     extreme = {1: np.max, np.inf: np.max, -1: np.min, -np.inf: np.min}.get(ord)
     if extreme is None:
-        raise TypeError(
+        raise NoRule(
             f"np.linalg.norm with ord={ord!r} of a matrix has no derivative rule here; "
             "ord may be 'fro', 1, -1, np.inf or -np.inf; or use mode='numerical'"
         )
@@ -370,11 +369,11 @@ def _matrix_norm(x, axis, keepdims, ord):
 @rule(np.linalg.norm)
 def norm(x, ord=None, axis=None, keepdims=False):
     """At the origin the slope of the Euclidean norm is 0, as that of ``abs``."""
-    if axis is None and (ord is None or _ndim(x) == 1):
+    if axis is None and (ord is None or ndim_of(x) == 1):
         if ord is None:
             return np.sqrt(np.sum(np.square(x), keepdims=keepdims))
         return _vector_norm(x, None, keepdims, ord)
-    axis = tuple(range(_ndim(x))) if axis is None else axis
+    axis = tuple(range(ndim_of(x))) if axis is None else axis
     if isinstance(axis, tuple) and len(axis) == 2:
         return _matrix_norm(x, axis, keepdims, ord)
     return _vector_norm(x, axis, keepdims, 2 if ord is None else ord)

@@ -4,21 +4,11 @@ A handful are primitives; they are linear, so that pushing a tangent is the func
 cotangent back is its transpose: equation (7) of docs/derivations/chain-rule.md.  All others are made of them.
 """
 
-import math
-
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-from ._rules_elementwise import align, constant, times, unbroadcast
-from ._tracing import RULES, Primitive, Traced, concrete, rule
-
-
-def _shape(x):
-    return np.shape(concrete(x))
-
-
-def _ndim(x):
-    return np.ndim(concrete(x))
+from ._rules_elementwise import align, constant, unbroadcast
+from ._tracing import NoRule, Primitive, Traced, concrete, ndim_of, rule, shape_of
 
 
 def each(function, tangent):
@@ -31,8 +21,8 @@ def each(function, tangent):
 _reshape = Primitive(
     lambda x, shape: np.reshape(x, shape),
     lambda i, y, x, shape: (
-        lambda tangent: np.reshape(tangent, (_shape(tangent)[0], *_shape(y))),
-        lambda cotangent: np.reshape(cotangent, _shape(x)),
+        lambda tangent: np.reshape(tangent, (shape_of(tangent)[0], *shape_of(y))),
+        lambda cotangent: np.reshape(cotangent, shape_of(x)),
     ),
 )
 
@@ -47,31 +37,8 @@ _transpose = Primitive(
 _broadcast_to = Primitive(
     lambda x, shape: np.broadcast_to(x, shape),
     lambda i, y, x, shape: (
-        lambda tangent: np.broadcast_to(align(tangent, len(shape)), (_shape(tangent)[0], *shape)),
-        lambda cotangent: unbroadcast(cotangent, _shape(x)),
-    ),
-)
-
-
-def spread(reduced, shape, axes):
-    """What was reduced over *axes*, again of the full *shape*."""
-    kept = tuple(1 if axis in axes else size for axis, size in enumerate(shape))
-    return np.broadcast_to(np.reshape(reduced, kept), shape)
-
-
-_sum = Primitive(
-    lambda x, axes: np.sum(x, axis=axes),
-    lambda i, y, x, axes: (
-        lambda tangent: np.sum(tangent, axis=tuple(axis + 1 for axis in axes)),
-        lambda cotangent: spread(cotangent, _shape(x), axes),
-    ),
-)
-
-_cumsum = Primitive(
-    lambda x, axis: np.cumsum(x, axis=axis),
-    lambda i, y, x, axis: (
-        lambda tangent: np.cumsum(tangent, axis=axis + 1),
-        lambda cotangent: np.flip(np.cumsum(np.flip(cotangent, axis), axis=axis), axis),
+        lambda tangent: np.broadcast_to(align(tangent, len(shape)), (shape_of(tangent)[0], *shape)),
+        lambda cotangent: unbroadcast(cotangent, shape_of(x)),
     ),
 )
 
@@ -124,7 +91,7 @@ _getitem = Primitive(
     _take,
     lambda i, y, x, index: (
         lambda tangent: _take_directions(tangent, index),
-        lambda cotangent: Scattered(cotangent, index, _shape(x)),
+        lambda cotangent: Scattered(cotangent, index, shape_of(x)),
     ),
 )
 
@@ -138,15 +105,15 @@ scatter = Primitive(
 
 
 def _concatenate_local(i, y, *arrays, axis):
-    start = sum(_shape(x)[axis] for x in arrays[:i])
-    index = (*(slice(None),) * axis, slice(start, start + _shape(arrays[i])[axis]))
+    start = sum(shape_of(x)[axis] for x in arrays[:i])
+    index = (*(slice(None),) * axis, slice(start, start + shape_of(arrays[i])[axis]))
     return None, lambda cotangent: cotangent[index]
 
 
 def _concatenate_tangents(tangents, y, *arrays, axis):
-    directions = next(_shape(t)[0] for t in tangents if t is not None)
+    directions = next(shape_of(t)[0] for t in tangents if t is not None)
     filled = [
-        np.zeros((directions, *_shape(x)), concrete(y).dtype) if t is None else t
+        np.zeros((directions, *shape_of(x)), concrete(y).dtype) if t is None else t
         for t, x in zip(tangents, arrays)
     ]
     return np.concatenate(filled, axis=axis + 1)
@@ -161,7 +128,7 @@ _concatenate = Primitive(
 
 def _plain_index(part):
     if isinstance(part, Traced):
-        raise TypeError("the index of an array cannot be one that is being differentiated")
+        raise NoRule("the index of an array cannot be one that is being differentiated")
     return part
 
 
@@ -177,7 +144,7 @@ def getitem(x, index):
 @rule(np.reshape)
 def reshape(x, shape, order="C"):
     if order != "C":
-        raise TypeError(f"np.reshape with order={order!r} has no derivative rule here; transpose instead")
+        raise NoRule(f"np.reshape with order={order!r} has no derivative rule here; transpose instead")
     return _reshape(x, shape=shape)
 
 
@@ -188,14 +155,14 @@ def ravel(x, order="C"):
 
 @rule(np.transpose, np.permute_dims)
 def transpose(x, axes=None):
-    ndim = _ndim(x)
+    ndim = ndim_of(x)
     axes = tuple(reversed(range(ndim))) if axes is None else normalize_axis_tuple(axes, ndim)
     return _transpose(x, axes=axes)
 
 
 @rule(np.swapaxes)
 def swapaxes(x, axis1, axis2):
-    axes = list(range(_ndim(x)))
+    axes = list(range(ndim_of(x)))
     axes[axis1], axes[axis2] = axes[axis2], axes[axis1]
     return _transpose(x, axes=tuple(axes))
 
@@ -207,7 +174,7 @@ def matrix_transpose(x):
 
 @rule(np.moveaxis)
 def moveaxis(x, source, destination):
-    ndim = _ndim(x)
+    ndim = ndim_of(x)
     source, destination = (normalize_axis_tuple(axes, ndim) for axes in (source, destination))
     axes = [axis for axis in range(ndim) if axis not in source]
     for to, axis in sorted(zip(destination, source)):
@@ -217,23 +184,23 @@ def moveaxis(x, source, destination):
 
 @rule(np.squeeze)
 def squeeze(x, axis=None):
-    return _reshape(x, shape=np.squeeze(np.broadcast_to(0, _shape(x)), axis).shape)
+    return _reshape(x, shape=np.squeeze(np.broadcast_to(0, shape_of(x)), axis).shape)
 
 
 @rule(np.expand_dims)
 def expand_dims(x, axis):
-    return _reshape(x, shape=np.expand_dims(np.broadcast_to(0, _shape(x)), axis).shape)
+    return _reshape(x, shape=np.expand_dims(np.broadcast_to(0, shape_of(x)), axis).shape)
 
 
 @rule(np.atleast_1d)
 def atleast_1d(*arrays):
-    raised = [_reshape(x, shape=_shape(x) or (1,)) for x in arrays]
+    raised = [_reshape(x, shape=shape_of(x) or (1,)) for x in arrays]
     return raised[0] if len(raised) == 1 else tuple(raised)
 
 
 @rule(np.atleast_2d)
 def atleast_2d(*arrays):
-    raised = [_reshape(x, shape=(1,) * (2 - _ndim(x)) + _shape(x)) for x in arrays]
+    raised = [_reshape(x, shape=(1,) * (2 - ndim_of(x)) + shape_of(x)) for x in arrays]
     return raised[0] if len(raised) == 1 else tuple(raised)
 
 
@@ -244,14 +211,14 @@ def broadcast_to(x, shape):
 
 @rule(np.broadcast_arrays)
 def broadcast_arrays(*arrays):
-    shape = np.broadcast_shapes(*map(_shape, arrays))
+    shape = np.broadcast_shapes(*map(shape_of, arrays))
     return tuple(_broadcast_to(x, shape=shape) for x in arrays)
 
 
 @rule(np.flip)
 def flip(x, axis=None):
-    axes = range(_ndim(x)) if axis is None else normalize_axis_tuple(axis, _ndim(x))
-    return x[tuple(slice(None, None, -1 if i in axes else 1) for i in range(_ndim(x)))]
+    axes = range(ndim_of(x)) if axis is None else normalize_axis_tuple(axis, ndim_of(x))
+    return x[tuple(slice(None, None, -1 if i in axes else 1) for i in range(ndim_of(x)))]
 
 
 @rule(np.flipud)
@@ -267,16 +234,16 @@ def fliplr(x):
 @rule(np.roll)
 def roll(x, shift, axis=None):
     if axis is None:
-        return np.reshape(roll(np.ravel(x), shift, 0), _shape(x))
+        return np.reshape(roll(np.ravel(x), shift, 0), shape_of(x))
     for places, along in np.broadcast(shift, axis):
-        size = _shape(x)[along]
+        size = shape_of(x)[along]
         x = np.take(x, (np.arange(size) - places) % size, axis=along) if size else x
     return x
 
 
 @rule(np.take)
 def take(x, indices, axis=None):
-    x, axis = (np.ravel(x), 0) if axis is None else (x, normalize_axis_index(axis, _ndim(x)))
+    x, axis = (np.ravel(x), 0) if axis is None else (x, normalize_axis_index(axis, ndim_of(x)))
     return x[(*(slice(None),) * axis, np.asarray(_plain_index(indices)))]
 
 
@@ -284,7 +251,7 @@ def take(x, indices, axis=None):
 def take_along_axis(x, indices, axis=-1):
     if axis is None:
         return np.ravel(x)[indices]
-    axis = normalize_axis_index(axis, _ndim(x))
+    axis = normalize_axis_index(axis, ndim_of(x))
     grid = list(np.ogrid[tuple(slice(size) for size in np.shape(indices))])
     grid[axis] = indices
     return x[tuple(grid)]
@@ -302,26 +269,26 @@ def extract(condition, x):
 
 @rule(np.delete)
 def delete(x, obj, axis=None):
-    size = np.size(concrete(x)) if axis is None else _shape(x)[axis]
+    size = np.size(concrete(x)) if axis is None else shape_of(x)[axis]
     return take(x, np.delete(np.arange(size), obj), axis)
 
 
 @rule(np.repeat)
 def repeat(x, repeats, axis=None):
-    size = np.size(concrete(x)) if axis is None else _shape(x)[axis]
+    size = np.size(concrete(x)) if axis is None else shape_of(x)[axis]
     return take(x, np.repeat(np.arange(size), repeats), axis)
 
 
 @rule(np.tile)
 def tile(x, reps):
-    places = np.tile(np.arange(np.size(concrete(x))).reshape(_shape(x)), reps)
+    places = np.tile(np.arange(np.size(concrete(x))).reshape(shape_of(x)), reps)
     return np.ravel(x)[places]
 
 
 @rule(np.diagonal)
 def diagonal(x, offset=0, axis1=0, axis2=1):
     x = np.moveaxis(x, (axis1, axis2), (-2, -1))
-    rows, columns = _shape(x)[-2:]
+    rows, columns = shape_of(x)[-2:]
     i = np.arange(max(0, min(rows, columns - offset) if offset >= 0 else min(rows + offset, columns)))
     return x[..., i - min(offset, 0), i + max(offset, 0)]
 
@@ -333,9 +300,9 @@ def linalg_diagonal(x, *, offset=0):
 
 @rule(np.diag)
 def diag(v, k=0):
-    if _ndim(v) == 2:
+    if ndim_of(v) == 2:
         return diagonal(v, k)
-    n = _shape(v)[0]
+    n = shape_of(v)[0]
     i = np.arange(n)
     return scatter(v, index=(i - min(k, 0), i + max(k, 0)), shape=(n + abs(k), n + abs(k)))
 
@@ -352,12 +319,12 @@ def linalg_trace(x, *, offset=0):
 
 @rule(np.tril)
 def tril(m, k=0):
-    return np.where(np.tri(*_shape(m)[-2:], k=k, dtype=bool), m, 0.0)
+    return np.where(np.tri(*shape_of(m)[-2:], k=k, dtype=bool), m, 0.0)
 
 
 @rule(np.triu)
 def triu(m, k=0):
-    return np.where(np.tri(*_shape(m)[-2:], k=k - 1, dtype=bool), 0.0, m)
+    return np.where(np.tri(*shape_of(m)[-2:], k=k - 1, dtype=bool), 0.0, m)
 
 
 # ---------------------------------------------------------------------------------- joining, splitting
@@ -368,13 +335,13 @@ def concatenate(arrays, axis=0):
     arrays = list(arrays)
     if axis is None:
         arrays, axis = [np.ravel(x) for x in arrays], 0
-    return _concatenate(*arrays, axis=normalize_axis_index(axis, _ndim(arrays[0])))
+    return _concatenate(*arrays, axis=normalize_axis_index(axis, ndim_of(arrays[0])))
 
 
 @rule(np.stack)
 def stack(arrays, axis=0):
     arrays = list(arrays)
-    axis = normalize_axis_index(axis, _ndim(arrays[0]) + 1)
+    axis = normalize_axis_index(axis, ndim_of(arrays[0]) + 1)
     return concatenate([np.expand_dims(x, axis) for x in arrays], axis)
 
 
@@ -386,12 +353,12 @@ def vstack(arrays):
 @rule(np.hstack)
 def hstack(arrays):
     arrays = [np.atleast_1d(x) for x in arrays]
-    return concatenate(arrays, 0 if _ndim(arrays[0]) == 1 else 1)
+    return concatenate(arrays, 0 if ndim_of(arrays[0]) == 1 else 1)
 
 
 @rule(np.column_stack)
 def column_stack(arrays):
-    return concatenate([x[:, None] if _ndim(x) == 1 else x for x in map(np.atleast_1d, arrays)], 1)
+    return concatenate([x[:, None] if ndim_of(x) == 1 else x for x in map(np.atleast_1d, arrays)], 1)
 
 
 @rule(np.block)
@@ -406,8 +373,8 @@ def block(arrays):
         if not isinstance(part, list):
             return part
         parts = [join(inner, level - 1) for inner in part]
-        ndim = max(level, *map(_ndim, parts))
-        return concatenate([np.reshape(x, (1,) * (ndim - _ndim(x)) + _shape(x)) for x in parts], -level)
+        ndim = max(level, *map(ndim_of, parts))
+        return concatenate([np.reshape(x, (1,) * (ndim - ndim_of(x)) + shape_of(x)) for x in parts], -level)
 
     return join(arrays, depth(arrays))
 
@@ -423,23 +390,23 @@ def append(arr, values, axis=None):
 
 @rule(np.split)
 def split(x, sections, axis=0):
-    places = np.split(np.arange(_shape(x)[axis]), sections)
-    before = (slice(None),) * normalize_axis_index(axis, _ndim(x))
+    places = np.split(np.arange(shape_of(x)[axis]), sections)
+    before = (slice(None),) * normalize_axis_index(axis, ndim_of(x))
     return [x[(*before, slice(p[0], p[-1] + 1) if p.size else slice(0, 0))] for p in places]
 
 
 @rule(np.pad)
 def pad(x, pad_width, mode="constant", constant_values=0.0):
     if mode == "constant":
-        place = np.pad(np.arange(1, np.size(concrete(x)) + 1).reshape(_shape(x)), pad_width)
+        place = np.pad(np.arange(1, np.size(concrete(x)) + 1).reshape(shape_of(x)), pad_width)
         padded = np.ravel(x)[np.maximum(place - 1, 0)]
         return np.where(place > 0, padded, constant_values)
-    return np.ravel(x)[np.pad(np.arange(np.size(concrete(x))).reshape(_shape(x)), pad_width, mode=mode)]
+    return np.ravel(x)[np.pad(np.arange(np.size(concrete(x))).reshape(shape_of(x)), pad_width, mode=mode)]
 
 
 @rule(np.diff)
 def diff(x, n=1, axis=-1):
-    axis = normalize_axis_index(axis, _ndim(x))
+    axis = normalize_axis_index(axis, ndim_of(x))
     before = (slice(None),) * axis
     for _ in range(n):
         x = x[(*before, slice(1, None))] - x[(*before, slice(None, -1))]
@@ -451,261 +418,4 @@ def ediff1d(x):
     return diff(np.ravel(x))
 
 
-# -------------------------------------------------------------------------------------------- reductions
-
-
-def _axes(x, axis):
-    return tuple(range(_ndim(x))) if axis is None else normalize_axis_tuple(axis, _ndim(x))
-
-
-def _kept(reduced, x, axes, keepdims):
-    if not keepdims:
-        return reduced
-    return np.reshape(reduced, tuple(1 if i in axes else size for i, size in enumerate(_shape(x))))
-
-
-@rule(np.sum, "add.reduce")
-def sum_(x, axis=None, keepdims=False):
-    axes = _axes(x, axis)
-    return _kept(_sum(x, axes=axes), x, axes, keepdims)
-
-
-@rule(np.nansum)
-def nansum(x, axis=None, keepdims=False):
-    return sum_(np.where(np.isnan(x), 0.0, x), axis, keepdims)
-
-
-@rule(np.mean)
-def mean(x, axis=None, keepdims=False):
-    count = math.prod(_shape(x)[i] for i in _axes(x, axis))
-    return sum_(x, axis, keepdims) / count
-
-
-@rule(np.average)
-def average(x, axis=None, weights=None, keepdims=False):
-    if weights is None:
-        return mean(x, axis, keepdims)
-    if _ndim(weights) == 1 and _ndim(x) > 1 and axis is not None:
-        axis = normalize_axis_index(axis, _ndim(x))
-        weights = np.reshape(weights, (-1, *(1,) * (_ndim(x) - axis - 1)))
-    weights = np.broadcast_to(weights, _shape(x))
-    return np.sum(x * weights, axis=axis, keepdims=keepdims) / np.sum(weights, axis=axis, keepdims=keepdims)
-
-
-@rule(np.var)
-def var(x, axis=None, ddof=0, keepdims=False):
-    count = math.prod(_shape(x)[i] for i in _axes(x, axis))
-    return sum_(np.square(x - mean(x, axis, True)), axis, keepdims) / (count - ddof)
-
-
-@rule(np.std)
-def std(x, axis=None, ddof=0, keepdims=False):
-    return np.sqrt(var(x, axis, ddof, keepdims))
-
-
-@rule(np.cumsum, "add.accumulate")
-def cumsum(x, axis=None):
-    x, axis = (np.ravel(x), 0) if axis is None else (x, normalize_axis_index(axis, _ndim(x)))
-    return _cumsum(x, axis=axis)
-
-
-def _extreme_local(i, y, x, axes):
-    """The slope is shared equally by those that tie."""
-    tied = concrete(x) == spread(concrete(y), _shape(x), axes)
-    share = tied / np.maximum(np.sum(tied, axis=axes, keepdims=True), 1)
-    share = share.astype(concrete(x).dtype)
-    return (
-        lambda tangent: np.sum(times(share, tangent), axis=tuple(axis + 1 for axis in axes)),
-        lambda cotangent: times(share, spread(cotangent, _shape(x), axes)),
-    )
-
-
-_max = Primitive(lambda x, axes: np.max(x, axis=axes), _extreme_local)
-_min = Primitive(lambda x, axes: np.min(x, axis=axes), _extreme_local)
-
-
-def _extreme(primitive, pair):
-    def reduced(x, axis=None, keepdims=False, initial=None):
-        axes = _axes(x, axis)
-        answer = _kept(primitive(x, axes=axes), x, axes, keepdims)
-        return answer if initial is None else pair(answer, initial)
-
-    return reduced
-
-
-RULES[np.max] = RULES["maximum.reduce"] = _extreme(_max, np.maximum)
-RULES[np.min] = RULES["minimum.reduce"] = _extreme(_min, np.minimum)
-
-
-@rule(np.ptp)
-def ptp(x, axis=None, keepdims=False):
-    return np.max(x, axis=axis, keepdims=keepdims) - np.min(x, axis=axis, keepdims=keepdims)
-
-
-def _last(x, axis):
-    """The axes of a reduction as one, behind the others."""
-    axes = _axes(x, axis)
-    x = np.moveaxis(x, axes, range(-len(axes), 0)) if axes else x
-    lead = _shape(x)[: _ndim(x) - len(axes)]
-    return np.reshape(x, (*lead, math.prod(_shape(x)[len(lead) :]))), axes
-
-
-@rule(np.prod, "multiply.reduce")
-def prod(x, axis=None, keepdims=False):
-    """By pairs, so that its derivatives are right where some factors are zero."""
-    folded, axes = _last(x, axis)
-    if not _shape(folded)[-1]:
-        folded = np.ones((*_shape(folded)[:-1], 1))
-    while (size := _shape(folded)[-1]) > 1:
-        pairs = folded[..., : size - 1 : 2] * folded[..., 1::2]
-        folded = np.concatenate([pairs, folded[..., -1:]], axis=-1) if size % 2 else pairs
-    return _kept(folded[..., 0], x, axes, keepdims)
-
-
-@rule(np.cumprod, "multiply.accumulate")
-def cumprod(x, axis=None):
-    """In as many steps as the size has digits in base 2, each a product: right where factors are zero."""
-    x, axis = (np.ravel(x), 0) if axis is None else (x, normalize_axis_index(axis, _ndim(x)))
-    x, step = np.moveaxis(x, axis, -1), 1
-    while step < _shape(x)[-1]:
-        x = np.concatenate([x[..., :step], x[..., step:] * x[..., :-step]], axis=-1)
-        step *= 2
-    return np.moveaxis(x, -1, axis)
-
-
-@rule(np.sort)
-def sort(x, axis=-1, *, kind=None, stable=None):
-    x, axis = (np.ravel(x), 0) if axis is None else (x, axis)
-    return take_along_axis(x, np.argsort(concrete(x), axis=axis, kind=kind, stable=stable), axis)
-
-
-@rule(np.median)
-def median(x, axis=None, keepdims=False):
-    folded, axes = _last(x, axis)
-    size = _shape(folded)[-1]
-    middle = sort(folded)[..., (size - 1) // 2 : size // 2 + 1]
-    return _kept(mean(middle, -1), x, axes, keepdims)
-
-
-@rule(np.trapezoid)
-def trapezoid(y, x=None, dx=1.0, axis=-1):
-    axis = normalize_axis_index(axis, _ndim(y))
-    before = (slice(None),) * axis
-    middle = 0.5 * (y[(*before, slice(1, None))] + y[(*before, slice(None, -1))])
-    if x is None:
-        return np.sum(middle * dx, axis=axis)
-    step = np.diff(x)
-    if _ndim(x) == 1:
-        step = np.reshape(step, (-1, *(1,) * (_ndim(y) - axis - 1)))
-    return np.sum(middle * step, axis=axis)
-
-
-@rule(np.polyval)
-def polyval(p, x):
-    value = 0.0 * x
-    for i in range(len(p)):
-        value = value * x + p[i]
-    return value
-
-
 constant(np.unravel_index, np.indices, np.triu_indices_from, np.tril_indices_from, np.diag_indices_from)
-
-
-# ------------------------------------------------------------------- the exponentials of several numbers
-
-
-def _shift(x, axis):
-    """The largest entry, a constant: what is computed with it does not depend on it."""
-    top = np.max(concrete(x), axis=axis, keepdims=True)
-    return np.where(np.isfinite(top), top, 0.0).astype(concrete(x).dtype, copy=False)
-
-
-def logsumexp(a, axis=None, *, keepdims=False):
-    r"""The logarithm of a sum of exponentials, :math:`\log \sum_i e^{a_i}`, that cannot overflow.
-
-    For plain arrays, and inside a function that is being differentiated (where SciPy's cannot be used).
-
-    Parameters
-    ----------
-    a : array-like
-    axis : int or tuple of int, optional
-        Over which axes; None means all.
-    keepdims : bool, default=False
-        Whether these axes stay, with one entry.
-
-    Returns
-    -------
-    float or ndarray
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from calclearn.calculus import gradient, logsumexp
-    >>> gradient(logsumexp, np.array([1000.0, 1000.0]))
-    array([0.5, 0.5])
-    """
-    a = _floats(a)
-    top = _shift(a, axis)
-    answer = np.log(np.sum(np.exp(a - top), axis=axis, keepdims=True)) + top
-    return answer if keepdims else np.squeeze(answer, axis)
-
-
-def softmax(x, axis=None):
-    r"""Exponentials as shares of their sum, :math:`e^{x_i} / \sum_j e^{x_j}`.
-
-    For plain arrays, and inside a function that is being differentiated (where SciPy's cannot be used).
-
-    Parameters
-    ----------
-    x : array-like
-    axis : int or tuple of int, optional
-        Along which axes the shares sum to one; None means all.
-
-    Returns
-    -------
-    ndarray
-
-    Examples
-    --------
-    >>> from calclearn.calculus import softmax
-    >>> softmax([1000.0, 1000.0])
-    array([0.5, 0.5])
-    """
-    x = _floats(x)
-    exponentials = np.exp(x - _shift(x, axis))
-    return exponentials / np.sum(exponentials, axis=axis, keepdims=True)
-
-
-def log_softmax(x, axis=None):
-    r"""The logarithm of `softmax`, :math:`x_i - \log \sum_j e^{x_j}`, to full precision.
-
-    For plain arrays, and inside a function that is being differentiated (where SciPy's cannot be used).
-
-    Parameters
-    ----------
-    x : array-like
-    axis : int or tuple of int, optional
-        Along which axes; None means all.
-
-    Returns
-    -------
-    ndarray
-
-    Examples
-    --------
-    >>> from calclearn.calculus import log_softmax
-    >>> log_softmax([1000.0, 0.0])
-    array([    0., -1000.])
-    """
-    x = _floats(x)
-    shifted = x - _shift(x, axis)
-    return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
-
-
-def _floats(x):
-    if isinstance(x, Traced):
-        return x
-    if isinstance(x, list | tuple) and any(isinstance(item, Traced) for item in x):
-        return np.stack(x)
-    x = np.asarray(x)
-    return x if x.dtype.kind == "f" else x.astype(np.float64)

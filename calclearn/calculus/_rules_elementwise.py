@@ -10,7 +10,7 @@ import math
 import numpy as np
 import scipy.special as special
 
-from ._tracing import RULES, Primitive, Traced, concrete, rule
+from ._tracing import RULES, NoRule, Primitive, Traced, concrete, rule, shape_of
 
 LOG_2, LOG_10, ROOT_PI = math.log(2.0), math.log(10.0), math.sqrt(math.pi)
 SAME, OPPOSITE = object(), object()  # the slopes 1 and -1, by which nothing needs to be multiplied
@@ -28,7 +28,7 @@ def times(slope, moved):
     if isinstance(slope, np.ndarray | np.bool_) and slope.dtype == bool:
         return np.where(slope, moved, 0.0)
     product = slope * moved
-    if np.isnan(np.sum(concrete(product))):  # one cheap pass; the rest is rare
+    if np.isnan(np.add.reduce(concrete(product), axis=None)):  # one cheap pass; the rest is rare
         still, steep = concrete(moved), concrete(slope)
         slope = np.where((still == 0) & ~np.isfinite(steep), 0.0, slope)
         moved = np.where((steep == 0) & np.isinf(still), 0.0, moved)
@@ -38,14 +38,15 @@ def times(slope, moved):
 
 def align(tangent, ndim):
     """A tangent with ones between its leading axis of directions and the rest, to broadcast in *ndim*."""
-    shape = np.shape(concrete(tangent))
-    missing = ndim + 1 - len(shape)
-    return np.reshape(tangent, (shape[0], *(1,) * missing, *shape[1:])) if missing > 0 else tangent
+    missing = ndim + 1 - tangent.ndim
+    if missing <= 0:
+        return tangent
+    return np.reshape(tangent, (tangent.shape[0], *(1,) * missing, *tangent.shape[1:]))
 
 
 def unbroadcast(cotangent, shape):
     """The transpose of broadcasting: the sum over the axes along which an operand was repeated."""
-    wide = np.shape(concrete(cotangent))
+    wide = cotangent.shape
     if wide == shape:
         return cotangent
     lead = len(wide) - len(shape)
@@ -65,8 +66,8 @@ def elementwise(*functions, value=None):
         def local(i, y, *operands):
             partial = partials[i]
             if partial is None:
-                raise TypeError(f"{functions[0].__name__} has no derivative in its operand {i + 1}")
-            shape, ndim, known = np.shape(concrete(operands[i])), np.ndim(concrete(y)), []
+                raise NoRule(f"{functions[0].__name__} has no derivative in its operand {i + 1}")
+            known = []
 
             def slope():
                 if not known:
@@ -74,8 +75,8 @@ def elementwise(*functions, value=None):
                 return known[0]
 
             return (
-                lambda tangent: times(slope(), align(tangent, ndim)),
-                lambda cotangent: unbroadcast(times(slope(), cotangent), shape),
+                lambda tangent: times(slope(), align(tangent, y.ndim)),
+                lambda cotangent: unbroadcast(times(slope(), cotangent), operands[i].shape),
             )
 
         primitive = Primitive(value or functions[0], local)
@@ -152,7 +153,7 @@ def _power_by_exponent(y, a, b):
 
 _power = elementwise(np.power, np.float_power, value=lambda a, b: a**b)(_power_by_base, _power_by_exponent)
 elementwise(np.sqrt)(lambda y, x: 0.5 / y)
-elementwise(np.cbrt)(lambda y, x: 1.0 / (3.0 * y * y))
+elementwise(np.cbrt, special.cbrt)(lambda y, x: 1.0 / (3.0 * y * y))
 
 # ------------------------------------------------------------------- choices: conventions of jets.md
 
@@ -181,10 +182,9 @@ _choose = Primitive(
 
 
 def _chosen(mask, operand, value):
-    shape, ndim = np.shape(concrete(operand)), np.ndim(concrete(value))
     return (
-        lambda tangent: np.where(mask, align(tangent, ndim), 0.0),
-        lambda cotangent: unbroadcast(np.where(mask, cotangent, 0.0), shape),
+        lambda tangent: np.where(mask, align(tangent, value.ndim), 0.0),
+        lambda cotangent: unbroadcast(np.where(mask, cotangent, 0.0), shape_of(operand)),
     )
 
 
@@ -210,7 +210,7 @@ def nan_to_num(x, copy=True, nan=0.0, posinf=None, neginf=None):
 # --------------------------------------------------------------------------- exponentials, logarithms
 
 elementwise(np.exp)(lambda y, x: y)
-elementwise(np.exp2)(lambda y, x: LOG_2 * y)
+elementwise(np.exp2, special.exp2)(lambda y, x: LOG_2 * y)
 elementwise(np.expm1, special.expm1)(lambda y, x: np.exp(x))
 elementwise(np.log)(lambda y, x: 1.0 / x)
 elementwise(np.log2)(lambda y, x: 1.0 / (LOG_2 * x))
@@ -220,7 +220,7 @@ elementwise(np.logaddexp)(lambda y, a, b: special.expit(a - b), lambda y, a, b: 
 elementwise(np.logaddexp2)(
     lambda y, a, b: special.expit(LOG_2 * (a - b)), lambda y, a, b: special.expit(LOG_2 * (b - a))
 )
-elementwise(special.exp2)(lambda y, x: LOG_2 * y)
+
 elementwise(special.exp10)(lambda y, x: LOG_10 * y)
 elementwise(special.xlogy)(lambda y, a, b: np.log(b), lambda y, a, b: times(1.0 / b, a))
 elementwise(special.xlog1py)(lambda y, a, b: np.log1p(b), lambda y, a, b: times(1.0 / (1.0 + b), a))
@@ -248,12 +248,8 @@ elementwise(np.arccosh)(lambda y, x: 1.0 / np.sqrt((x - 1.0) * (x + 1.0)))
 elementwise(np.arctanh)(lambda y, x: 1.0 / ((1.0 - x) * (1.0 + x)))
 
 
-@elementwise(np.tanh)
-def _tanh_slope(y, x):
-    """1 - tanh² keeps its tail as 4 s(2x) s(-2x), with the logistic function s; equation (9) of jets.md."""
-    if np.ndim(concrete(y)) == 0 or np.max(np.abs(concrete(y))) > 0.5:
-        return 4.0 * special.expit(x + x) * special.expit(-(x + x))
-    return 1.0 - y * y
+# 1 - tanh² keeps its tail in this form.
+elementwise(np.tanh)(lambda y, x: np.reciprocal(np.square(np.cosh(x))))
 
 
 @rule(np.sinc)
@@ -266,6 +262,14 @@ def sinc(x):
 
 
 # ------------------------------------------------------------------------------ SciPy's special functions
+
+
+def _polygamma_local(i, y, x, n):
+    slope = _polygamma(x, n=n + 1)
+    return (lambda tangent: times(slope, tangent)), (lambda cotangent: times(slope, cotangent))
+
+
+_polygamma = Primitive(lambda x, n: special.polygamma(n, x), _polygamma_local)  # SciPy's is no ufunc
 
 
 def _normal_density(x):
@@ -284,8 +288,7 @@ elementwise(special.ndtri)(lambda y, x: 1.0 / _normal_density(y))
 elementwise(special.log_ndtr)(lambda y, x: np.exp(-0.5 * x * x - y) / math.sqrt(2.0 * math.pi))
 elementwise(special.gammaln)(lambda y, x: special.psi(x))
 elementwise(special.gamma)(lambda y, x: y * special.psi(x))
-elementwise(special.psi)(lambda y, x: special.zeta(2.0, x))
-elementwise(special.zeta)(None, lambda y, s, x: -s * special.zeta(s + 1.0, x))
+elementwise(special.psi)(lambda y, x: _polygamma(x, n=1))
 elementwise(special.beta)(
     lambda y, a, b: y * (special.psi(a) - special.psi(a + b)),
     lambda y, a, b: y * (special.psi(b) - special.psi(a + b)),
@@ -297,7 +300,7 @@ elementwise(special.betaln)(
 elementwise(special.j0)(lambda y, x: -special.j1(x))
 elementwise(special.j1)(lambda y, x: 0.5 * (special.j0(x) - special.jv(2.0, x)))
 elementwise(special.jv)(None, lambda y, n, x: 0.5 * (special.jv(n - 1.0, x) - special.jv(n + 1.0, x)))
-elementwise(special.i0)(lambda y, x: special.i1(x))
+elementwise(special.i0, np.i0)(lambda y, x: special.i1(x))
 elementwise(special.i1)(lambda y, x: 0.5 * (special.i0(x) + special.iv(2.0, x)))
 elementwise(special.iv)(None, lambda y, n, x: 0.5 * (special.iv(n - 1.0, x) + special.iv(n + 1.0, x)))
 elementwise(special.huber)(lambda y, d, r: np.maximum(np.abs(r) - d, 0.0), lambda y, d, r: np.clip(r, -d, d))
@@ -320,17 +323,17 @@ def _exprel_slope(y, x):
 
 @rule("multiply.outer")
 def _multiply_outer(a, b):
-    return np.reshape(a, (*np.shape(a), *(1,) * np.ndim(b))) * b
+    return np.reshape(a, (*shape_of(a), *(1,) * len(shape_of(b)))) * b
 
 
 @rule("subtract.outer")
 def _subtract_outer(a, b):
-    return np.reshape(a, (*np.shape(a), *(1,) * np.ndim(b))) - b
+    return np.reshape(a, (*shape_of(a), *(1,) * len(shape_of(b)))) - b
 
 
 @rule("add.outer")
 def _add_outer(a, b):
-    return np.reshape(a, (*np.shape(a), *(1,) * np.ndim(b))) + b
+    return np.reshape(a, (*shape_of(a), *(1,) * len(shape_of(b)))) + b
 
 
 @rule("astype")
@@ -340,7 +343,7 @@ def astype(x, dtype):
     if dtype.kind in "biu":
         return concrete(x).astype(dtype)  # a step function: constant almost everywhere
     if dtype.kind != "f":
-        raise TypeError(f"astype({dtype}) of an array that is being differentiated; the types are float ones")
+        raise NoRule(f"astype({dtype}) of an array that is being differentiated; the types are float ones")
     return _cast(x, dtype=dtype)
 
 

@@ -30,7 +30,7 @@ class Level:
         self.depth = next(self.numbers)  # a call inside a call is deeper, in any thread
 
     def record(self, value, active, primitive, operands, options):
-        """The traced array of *value*; *active* are the positions of the operands traced at this level."""
+        """The traced array of *value*; *active* has the operands of this level, as (position, array)."""
         raise NotImplementedError
 
 
@@ -58,11 +58,14 @@ class Primitive:
             if isinstance(x, Traced) and (level is None or x.level.depth > level.depth):
                 level = x.level
         if level is None:
-            return self.function(*operands, **options)
-        active = [i for i, x in enumerate(operands) if isinstance(x, Traced) and x.level is level]
-        values = [x.value if i in active else x for i, x in enumerate(operands)]
-        value = self.function(*values, **options)
-        return level.record(value, [(i, operands[i]) for i in active], self, values, options)
+            return self.function(*operands, **options)  # of plain arrays only
+        values, active = [], []
+        for i, x in enumerate(operands):
+            if isinstance(x, Traced) and x.level is level:
+                active.append((i, x))
+                x = x.value
+            values.append(x)
+        return level.record(self(*values, **options), active, self, values, options)
 
 
 def rule(*functions):
@@ -82,7 +85,17 @@ def concrete(x):
     return x
 
 
-def _method(function, doc=None):
+def shape_of(x):
+    """The shape, also of a Python number."""
+    return x.shape if hasattr(x, "shape") else np.shape(x)
+
+
+def ndim_of(x):
+    """The number of axes, also of a Python number."""
+    return x.ndim if hasattr(x, "ndim") else np.ndim(x)
+
+
+def _method(function):
     """A method that is a NumPy function of the array."""
 
     def method(self, *arguments, **keywords):
@@ -97,8 +110,8 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
     """An array inside a function that is being differentiated.
 
     It has the shape, the type and the methods of the array for which it stands, and it is immutable:
-    ``a += b`` names a new array, and ``a[i] = b`` is an error.  Comparisons give plain booleans, so a function
-    may branch on values.
+    ``a += b`` names a new array, and ``a[i] = b`` is an error.  Comparisons give plain booleans, so a
+    function may branch on values.
     """
 
     __slots__ = ("level", "value")
@@ -130,13 +143,13 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
         return _bound(implementation, function, arguments, keywords)
 
     def __array__(self, dtype=None, copy=None):
-        raise TypeError(_NOT_AN_ARRAY)
+        raise NoRule(_NOT_AN_ARRAY)
 
     # -- what it is
 
     @property
     def shape(self):
-        return np.shape(concrete(self))
+        return shape_of(concrete(self))
 
     @property
     def ndim(self):
@@ -207,21 +220,21 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
     # -- what it cannot do
 
     def __setitem__(self, index, value):
-        raise TypeError(
+        raise NoRule(
             "an array that is being differentiated cannot be written to: instead of a[i] = b write "
             "np.where(mask, b, a), or build it with np.stack or np.concatenate"
         )
 
     def __float__(self):
-        raise TypeError(
+        raise NoRule(
             "float(), or a function of math, on an array that is being differentiated: write np.exp, np.log, "
             "np.sqrt ... instead of math's, and leave out float(); or use mode='numerical'"
         )
 
     def __int__(self):
-        raise TypeError(
-            "int() on an array that is being differentiated: the whole part has no derivative; "
-            "np.floor(x) is constant, and mode='numerical' takes any function"
+        raise NoRule(
+            "int() on an array that is being differentiated: the whole part has no derivative; write "
+            "np.floor(x), which is constant, or use mode='numerical'"
         )
 
     __index__ = item = tolist = __complex__ = __float__
@@ -237,11 +250,16 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
 
 # ------------------------------------------------------------------------------------------------ errors
 
+
+class NoRule(TypeError):
+    """What a function does cannot be differentiated; the message says what to write."""
+
+
 _NOT_AN_ARRAY = (
-    "an array that is being differentiated cannot become a plain one, which np.array, np.asarray, writing into "
-    "np.empty or np.zeros, and most functions of SciPy ask for: build arrays with np.stack or np.concatenate, "
-    "take logsumexp, softmax and log_softmax from calclearn.calculus and linear algebra from np.linalg, or use "
-    "mode='numerical'"
+    "an array that is being differentiated cannot become a plain one, which np.array, np.asarray, writing "
+    "into np.empty or np.zeros, and most functions of SciPy ask for: build arrays with np.stack or "
+    "np.concatenate, take logsumexp, softmax and log_softmax from calclearn.calculus and linear algebra from "
+    "np.linalg, or use mode='numerical'"
 )
 
 _INSTEAD = {
@@ -271,16 +289,16 @@ def name_of(function):
 
 
 def no_rule(function, method="", keywords=()):
-    """The TypeError for an operation that cannot be differentiated."""
+    """The error for an operation that cannot be differentiated."""
     name = name_of(function) + method
     if "out" in keywords:
-        return TypeError(
+        return NoRule(
             f"{name} with out=, or an in-place operator on a plain array, would write an array that is being "
             "differentiated into a plain one: name a new array, as in a = a + b"
         )
     call = name + (f" with {', '.join(f'{keyword}=' for keyword in keywords)}" if keywords else "")
     instead = _INSTEAD.get(name, "it with operators and NumPy's functions that have one")
-    return TypeError(f"{call} has no derivative rule here; write {instead}, or use mode='numerical'")
+    return NoRule(f"{call} has no derivative rule here; write {instead}, or use mode='numerical'")
 
 
 def _bound(implementation, function, arguments, keywords, method=""):

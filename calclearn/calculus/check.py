@@ -1,9 +1,11 @@
 r"""Is a derivative right?  A comparison with central differences over a sweep of steps.
 
-The error of a central difference is :math:`\tfrac16 f''' h^2` by truncation and about :math:`\epsilon |f| / h`
-by rounding, so no step is right for all functions.  All of them are taken, and for each derivative the one
-counts where neighbouring steps agree best.  Kinks are told from errors by the two one-sided slopes, which stay
-apart however small the step is.  Derivation: docs/derivations/limits.md, equations (7) to (11).
+The error of a central difference is :math:`\tfrac16 f''' h^2` by truncation, and about
+:math:`\epsilon |f| / h` by rounding, so no step is right for all functions.  All of them are taken, and for
+each derivative the one counts where neighbouring steps agree best.  Kinks are told from errors by the two
+one-sided slopes, which stay apart however small the step is.
+
+Derivation: docs/derivations/limits.md, equations (7) to (11).
 """
 
 import html
@@ -11,6 +13,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+
+from . import operators
 
 STEPS = tuple(10.0**-k for k in range(1, 14))  # relative to the larger of 1 and |x|
 RUN = 3  # so many neighbouring steps, down to where rounding begins, must see a kink for it to be at x itself
@@ -100,8 +104,7 @@ class DerivativeReport:
 
     @property
     def best_step(self) -> float:
-        known = np.isfinite(self.errors)
-        return float(self.steps[known][self.errors[known].argmin()]) if known.any() else float("nan")
+        return float(self.steps[_best(self.steps, self.errors)]) if self._sweep() else float("nan")
 
     @cached_property
     def observed_order(self) -> float:
@@ -258,8 +261,6 @@ def _derived(f, given, name, mode):
     """What the user handed in, or the operator of calculus of this name."""
     if given is not None:
         return given
-    from . import operators
-
     operator = getattr(operators, name)
     return lambda x: operator(f, x, mode=mode)
 
@@ -365,9 +366,17 @@ def _kink(index, analytic, forward, backward, rounding, tolerance):
     return KinkAt(index, float(left) + 0.0, float(right) + 0.0, bool(between))
 
 
+def _best(steps, errors):
+    """The step of the least error, unless it is so by luck: rounding says the next one is that much worse."""
+    errors = np.where(np.isfinite(errors), errors, np.inf)
+    judged = errors.copy()
+    judged[:-1] = np.maximum(errors[:-1], errors[1:] * steps[1:] / steps[:-1])
+    return int(judged.argmin())
+
+
 def _observed_order(steps, errors):
     """The median power of the step by which the errors fall, above the best step."""
-    best = int(np.argmin(np.where(np.isfinite(errors), errors, np.inf)))
+    best = _best(steps, errors)
     orders = [
         np.log(errors[k] / errors[k + 1]) / np.log(steps[k] / steps[k + 1])
         for k in range(best)

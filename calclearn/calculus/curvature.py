@@ -1,7 +1,7 @@
 """What the eigenvalues of a Hessian say about a point, and about training from there.
 
-Derivation: docs/derivations/newton.md, equations (1) and (2): near a critical point a function is the quadratic
-of its Hessian, and the eigenvalues are its curvatures along perpendicular directions.
+Derivation: docs/derivations/newton.md, equations (1) and (2): near a critical point a function is the
+quadratic of its Hessian, and the eigenvalues are its curvatures along perpendicular directions.
 """
 
 import html
@@ -10,14 +10,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from . import operators
+
 EPSILON = 2.0**-52
 ILL_CONDITIONED = 1e4
 
 MEANING = {
     "minimum": "every direction curves upwards: gradient descent converges here",
     "ill-conditioned": (
-        "every direction curves upwards, but by very different amounts: gradient descent oscillates across the "
-        "steep directions and crawls along the shallow ones; scale the features, precondition, or use a "
+        "every direction curves upwards, but by very different amounts: gradient descent oscillates across "
+        "the steep directions and crawls along the shallow ones; scale the features, precondition, or use a "
         "Newton method"
     ),
     "maximum": "every direction curves downwards: gradient descent leaves by itself at the least disturbance",
@@ -26,8 +28,8 @@ MEANING = {
         "method that uses second derivatives, follows the negative curvature out"
     ),
     "flat": (
-        "along some direction there is no curvature, a plateau or a valley of equal values: steps proportional "
-        "to the gradient stall there; adaptive steps or a penalty help"
+        "along some direction there is no curvature, a plateau or a valley of equal values: steps "
+        "proportional to the gradient stall there; adaptive steps or a penalty help"
     ),
 }
 
@@ -124,14 +126,12 @@ def curvature(f, x, *, gradient=None, hessian=None, mode=None, tol=None, gradien
     Examples
     --------
     >>> from calclearn.calculus import curvature
-    >>> at_zero = curvature(lambda x: x[0]**2 - x[1]**2, [0.0, 0.0], hessian=[[2, 0], [0, -2]], gradient=[0, 0])
+    >>> at_zero = curvature(lambda x: x[0] ** 2 - x[1] ** 2, [0.0, 0.0])
     >>> at_zero.verdict, at_zero.stationary
     ('saddle', True)
     >>> print(at_zero.meaning.partition(":")[0])
     some directions curve upwards and some downwards
     """
-    from . import operators
-
     x = np.asarray(x, np.float64)
     gradient = (lambda x: operators.gradient(f, x, mode=mode)) if gradient is None else gradient
     hessian = (lambda x: operators.hessian(f, x, mode=mode)) if hessian is None else hessian
@@ -142,7 +142,9 @@ def curvature(f, x, *, gradient=None, hessian=None, mode=None, tol=None, gradien
     return classify(matrix, slope, tol=tol, gradient_tol=gradient_tol)
 
 
-def classify(hessian, gradient=None, *, tol=None, gradient_tol=1e-6, ill_conditioned=ILL_CONDITIONED) -> Curvature:
+def classify(
+    hessian, gradient=None, *, tol=None, gradient_tol=1e-6, ill_conditioned=ILL_CONDITIONED
+) -> Curvature:
     """What a Hessian says about a point.
 
     Parameters
@@ -152,7 +154,8 @@ def classify(hessian, gradient=None, *, tol=None, gradient_tol=1e-6, ill_conditi
     gradient : array-like of n numbers, optional
         The gradient there.
     tol : float, optional
-        Eigenvalues up to `tol` times the largest absolute one are zero; by default ``10 * n`` units of rounding.
+        Eigenvalues up to `tol` times the largest absolute one are zero; by default ``10 * n`` units of
+        rounding.
     gradient_tol : float, default=1e-6
         The largest absolute component that the gradient of a critical point may have.
     ill_conditioned : float, default=1e4

@@ -129,7 +129,9 @@ def _short_cells(at, a, b, low, high, rounding, visible):
             middle = 0.5 * (left + right)
             for c, d in ((left, middle), (middle, right)):
                 change = _change_of_slope(at, c, d, low, high)
-                expected = bar / 2**0.5  # between a kink's, which stays, and a smooth function's, which halves
+                expected = (
+                    bar / 2**0.5
+                )  # between a kink's, which stays, and a smooth function's, which halves
                 if SLACK * change > expected and change > visible + rounding / (d - c):
                     following.append((c, d, expected if change == inf else max(change, expected)))
         if len(following) > MOST:

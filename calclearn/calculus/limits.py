@@ -101,7 +101,7 @@ def limit(f, a, *, side="both") -> Limit:
     >>> limit(lambda x: abs(x) / x, 0.0)
     no finite limit: left limit -1, right limit 1
     >>> limit(lambda x: (1 + 1 / x) ** x, np.inf)
-    2.718281828 (error about 6e-13)
+    2.718281828 (error about ...)
     """
     a = _point(a)
     sides = _sides(a, side)

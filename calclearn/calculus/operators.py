@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from . import _numerical, _rules_algebra  # noqa: F401, registers the rules
-from ._tracing import Traced, concrete
+from . import _numerical, _rules_algebra, _rules_reductions  # noqa: F401, they register the rules
+from ._tracing import NoRule, Traced, concrete, shape_of
 from .forward import push_forward
 from .tape import pull_back
 
@@ -82,10 +82,10 @@ def _derivative_forward(f):
 def _derivative_reverse(f):
     def slope(x):
         value, pull = pull_back(f, x)
-        if _shape(value) != _shape(x):
+        if shape_of(value) != shape_of(x):
             raise ValueError(
-                f"derivative is of functions that act entry by entry; from shape {_shape(x)} came {_shape(value)}: "
-                "jacobian is for all others"
+                f"derivative is of functions that act entry by entry; from shape {shape_of(x)} came "
+                f"{shape_of(value)}: jacobian is for all others"
             )
         return pull(_ones(value))
 
@@ -166,7 +166,7 @@ def value_and_gradient(f, x, *, mode=None):
     def answer(x):
         if mode == "forward" or (mode is None and _size(x) == 1):
             value, tangents = push_forward(f, x, _directions(x))
-            return _number(value), np.reshape(tangents, _shape(x))
+            return _number(value), np.reshape(tangents, shape_of(x))
         value, pull = pull_back(f, x)
         return _number(value), pull(_ones(value))
 
@@ -209,7 +209,7 @@ def directional_derivative(f, x, v, *, mode=None):
     _checked(mode)
     if mode == "numerical":
         x, v = _floats(x), _floats(v)
-        return _numerical.jacobian(lambda t: f(x + t * v), np.zeros(()), _shape(f(x)))[()]
+        return _numerical.jacobian(lambda t: f(x + t * v), np.zeros(()), shape_of(f(x)))[()]
     if mode == "reverse":
         J = jacobian(f, x, mode="reverse")
         lead = J.ndim - np.ndim(concrete(x))
@@ -259,10 +259,10 @@ def jacobian(f, x, *, mode=None):
         if mode != "forward":
             value, pull = pull_back(f, x)
             if mode == "reverse" or _size(value) < _size(x):
-                rows = [pull(unit) for unit in _directions(value)]
-                return np.reshape(np.stack(rows) if rows else np.zeros(0), _shape(value) + _shape(x))
+                rows = [pull(unit, last=False) for unit in _directions(value)]
+                return np.reshape(np.stack(rows) if rows else np.zeros(0), shape_of(value) + shape_of(x))
         value, tangents = push_forward(f, x, _directions(x))
-        return np.reshape(np.moveaxis(tangents, 0, -1), _shape(value) + _shape(x))
+        return np.reshape(np.moveaxis(tangents, 0, -1), shape_of(value) + shape_of(x))
 
     return _quiet(answer, x)
 
@@ -448,8 +448,8 @@ def taylor(f, x, order, direction=None):
     """
     x, order = _input(x), _order(order, 0)
     if direction is None:
-        if _shape(x):
-            raise ValueError(f"taylor of a function of shape {_shape(x)} needs a direction of that shape")
+        if shape_of(x):
+            raise ValueError(f"taylor of a function of shape {shape_of(x)} needs a direction of that shape")
         direction = np.ones_like(concrete(x))
     direction = _direction(direction, x)
 
@@ -478,21 +478,17 @@ def _stacked(y):
 # ------------------------------------------------------------------------------------------- what is given
 
 
-def _shape(x):
-    return np.shape(concrete(x))
-
-
 def _size(x):
     return np.size(concrete(x))
 
 
 def _ones(x):
-    return np.ones(_shape(x), concrete(x).dtype if hasattr(concrete(x), "dtype") else None)
+    return np.ones(shape_of(x), concrete(x).dtype if hasattr(concrete(x), "dtype") else None)
 
 
 def _directions(x):
     """One for each entry: the unit vectors, of the shape of *x*."""
-    return np.eye(_size(x), dtype=_ones(x).dtype).reshape(_size(x), *_shape(x))
+    return np.eye(_size(x), dtype=_ones(x).dtype).reshape(_size(x), *shape_of(x))
 
 
 def _input(x, name="x"):
@@ -520,16 +516,16 @@ def _floats(x):
 
 def _direction(v, x):
     v = _input(v, "the direction")
-    if _shape(v) != _shape(x):
-        raise ValueError(f"the direction must have the shape of x, {_shape(x)}, got {_shape(v)}")
+    if shape_of(v) != shape_of(x):
+        raise ValueError(f"the direction must have the shape of x, {shape_of(x)}, got {shape_of(v)}")
     return v
 
 
 def _number(value):
     """A value that must be a single number."""
-    if _shape(value) != ():
+    if shape_of(value) != ():
         raise ValueError(
-            f"the function must return one number, got shape {_shape(value)}: sum it, or ask for its jacobian"
+            f"the function must return one number, got shape {shape_of(value)}: sum it, or take its jacobian"
         )
     return value
 
@@ -547,8 +543,13 @@ def _checked(mode):
 
 def _quiet(function, x):
     """Rules never warn: what overflows is infinite silently, as in jets."""
-    with np.errstate(all="ignore"):
-        answer = function(x)
+    try:
+        with np.errstate(all="ignore"):
+            answer = function(x)
+    except ValueError as error:
+        if isinstance(error.__cause__, NoRule):  # where an array is written into, NumPy says less than we do
+            raise error.__cause__ from None
+        raise
     if isinstance(answer, tuple):
         return tuple(map(_own, answer))
     return _own(answer)

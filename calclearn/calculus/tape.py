@@ -9,7 +9,7 @@ so it costs a small multiple of the evaluation, whatever the number of inputs.
 import numpy as np
 
 from ._rules_arrays import Scattered
-from ._tracing import Level, Traced, concrete
+from ._tracing import Level, Traced
 
 
 class Node(Traced):
@@ -23,7 +23,7 @@ class Node(Traced):
 
 
 class Tape(Level):
-    """What was computed, in order: for each result, its operands' places and their pulls."""
+    """What was computed, in order: for each result, the operation and the places of its operands."""
 
     def __init__(self):
         super().__init__()
@@ -35,22 +35,32 @@ class Tape(Level):
         return Node(x, self, len(self.entries) - 1)
 
     def record(self, value, active, primitive, operands, options):
-        entry = [(x.place, primitive.local(i, value, *operands, **options)[1]) for i, x in active]
-        self.entries.append(entry)
+        self.entries.append((primitive, value, operands, options, [(i, x.place) for i, x in active]))
         return Node(value, self, len(self.entries) - 1)
 
-    def sweep(self, node, cotangent, variable):
-        """The cotangent of *variable*, for one of *node*: None where the one does not depend on the other."""
+    def sweep(self, node, cotangent, variable, last):
+        """The cotangent of *variable*, for one of *node*: None where the one does not depend on the other.
+
+        The *last* sweep frees the memory of what it has passed.
+        """
         waiting = {node.place: cotangent}
         owned = set()  # places whose sum is an array of our own, to which more can be added in place
         for place in range(node.place, variable.place, -1):
             cotangent = waiting.pop(place, None)
-            if cotangent is None:
-                continue
-            owned.discard(place)
-            for operand, pull in self.entries[place]:
-                _add(waiting, owned, operand, pull(cotangent))
+            if cotangent is not None:
+                owned.discard(place)
+                for operand, pull in self._pulls(place, last):
+                    _add(waiting, owned, operand, pull(cotangent))
         return waiting.get(variable.place)
+
+    def _pulls(self, place, last):
+        """How a cotangent goes on from there; made in the first sweep, kept for others."""
+        entry = self.entries[place]
+        if isinstance(entry, tuple):
+            primitive, value, operands, options, active = entry
+            entry = [(to, primitive.local(i, value, *operands, **options)[1]) for i, to in active]
+        self.entries[place] = None if last else entry
+        return entry
 
 
 def _add(waiting, owned, place, new):
@@ -83,7 +93,7 @@ def pull_back(f, x):
     -------
     value : array
     pull : callable
-        It can be called several times; each costs one sweep.
+        ``pull(cotangent, last=True)``, which costs one sweep; after the last one it cannot be called again.
     """
     tape = Tape()
     variable = tape.variable(x)
@@ -91,10 +101,10 @@ def pull_back(f, x):
     if isinstance(y, list | tuple):
         y = np.stack(y)
     if not (isinstance(y, Node) and y.level is tape):
-        return y, lambda cotangent: np.zeros(np.shape(concrete(x)), concrete(x).dtype)
+        return y, lambda cotangent, last=True: np.zeros(x.shape, x.dtype)
 
-    def pull(cotangent):
-        answer = tape.sweep(y, cotangent, variable)
-        return np.zeros(np.shape(concrete(x)), concrete(x).dtype) if answer is None else answer
+    def pull(cotangent, last=True):
+        answer = tape.sweep(y, cotangent, variable, last)
+        return np.zeros(x.shape, x.dtype) if answer is None else answer
 
     return y.value, pull

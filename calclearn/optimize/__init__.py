@@ -7,7 +7,8 @@ a function of a vector.  Each minimiser lists what it needs in `requires`.
 
 An update rule is the formula of a first-order method for one parameter; `descend` takes its steps.
 
-Instances of both can be handed to :func:`scipy.optimize.minimize` as its ``method``.
+Instances of both can be handed to :func:`scipy.optimize.minimize` as its ``method``; `minimize` is the same
+with derivatives that need not be given.
 """
 
 from . import rules, schedules
@@ -18,6 +19,7 @@ from ._descent import descend, descend_in_batches
 from ._lbfgs import LBFGS
 from ._line_search import LineSearchNewton
 from ._minimiser import Minimiser
+from ._minimize import minimize
 from ._newton import Newton, NewtonCG
 from ._optimality import Optimality, Solution
 from ._stopping import Stopping, explain
@@ -64,6 +66,7 @@ __all__ = [
     "descend",
     "descend_in_batches",
     "explain",
+    "minimize",
     "rules",
     "schedules",
 ]

@@ -5,6 +5,7 @@
 from forward differences (:func:`scipy.optimize.approx_fprime`), which are right to about eight digits and
 cost p + 1 values; do not ask for a smaller `tol` than they can give.  Without a Hessian, it comes from
 differences of ``jac``, which must then be there.  Bounds and constraints are an error.
+:func:`calclearn.optimize.minimize` derives what is not given, exactly and for less.
 
 **Options.**  Of rules: the keywords of `descend`.  Of minimisers: their fields.  Of both:
 
