@@ -128,7 +128,7 @@ class DerivativeCheckDisplay:
         ValueError
             As :func:`calclearn.calculus.check_derivatives`.
         """
-        from ..calculus.check import check_derivatives
+        from ..calculus import check_derivatives
 
         report = check_derivatives(f, x, jac=jac, hess=hess, order=order)
         return cls.from_report(report, name=name, ax=ax, **kwargs)

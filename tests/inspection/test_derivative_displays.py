@@ -5,8 +5,7 @@ import pytest
 from matplotlib import pyplot
 from numpy.testing import assert_allclose, assert_array_equal
 
-from calclearn.calculus import derivatives
-from calclearn.calculus.check import check_derivatives
+from calclearn.calculus import check_derivatives, derivatives
 from calclearn.inspection import DerivativeCheckDisplay, DerivativeDisplay
 from calclearn.losses import Huber, MultinomialLogLoss
 from calclearn.losses._contract import REGISTRY as LOSSES
