@@ -178,8 +178,11 @@ class Progress:
 
     Used as a context manager around the whole fit; called as ``progress(iteration, value, x)`` by the
     solvers, with pairs of a name and a score where there is more to print.  A callback that answers True
-    stops the solver.
+    stops the solver; while it is asked it finds this as ``estimator._progress_of_fit``, and here the
+    documented `objective` of the iteration, for which scikit-learn's protocol has no place.
     """
+
+    objective: float | None = None
 
     def __init__(self, estimator, max_iter, reconstruct, X, y, scale):
         self._estimator, self._reconstruct, self._scale = estimator, reconstruct, scale
@@ -219,6 +222,7 @@ class Progress:
             self.say(iteration, self._scale * value, scores)
         if self._context is None or not self._context._callbacks:
             return False
+        self.objective = float(self._scale * value)
         task = self._context.subcontext(task_name="iteration")
         attributes = None if self._reconstruct is None or x is None else self._reconstruct(x)
         task.call_on_fit_task_begin(  # of the model as the iteration found it

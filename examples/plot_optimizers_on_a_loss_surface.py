@@ -11,6 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from scipy.optimize import minimize, rosen, rosen_der, rosen_hess
 
+from calclearn.inspection import ConvergenceDisplay, LossSurfaceDisplay
 from calclearn.optimize import (
     LBFGS,
     Adagrad,
@@ -72,35 +73,39 @@ def walk(surface, method):
 # %%
 # How to draw it
 # --------------
-# Each path over contours, and below, the height above the minimum.
+# Each path over contours, with crosses where the surface is lowest; and below, the height above the minimum,
+# in the same colour.
 GRIDS = {"Rosenbrock": ((-1.7, 1.7), (-0.7, 2.2)), "saddle": ((-1.3, 1.3), (-2.1, 2.1))}
 
 
 def draw(surface, results, columns):
     """A panel for each result."""
-    fun, *_, start, minima = SURFACES[surface]
-    lowest = fun(np.array(minima[0]))
+    fun, *_, minima = SURFACES[surface]
     rows = -(-len(results) // columns)
     figure = plt.figure(figsize=(2.3 * columns, 2.2 * rows + 2.6), layout="constrained")
     grid = figure.add_gridspec(rows + 1, columns, height_ratios=[1] * rows + [1.2])
-    a, b = np.meshgrid(*(np.linspace(*limits, 120) for limits in GRIDS[surface]))
-    height = np.array(
-        [[fun(np.array([u, v])) for u, v in zip(*row, strict=True)] for row in zip(a, b, strict=True)]
-    )
-    levels = np.geomspace(0.03, np.ptp(height), 9)
     heights = figure.add_subplot(grid[rows, :])
-    colours = plt.get_cmap("tab20")(np.linspace(0.0, 1.0, 20))
-    for number, (name, result) in enumerate(results.items()):
-        axes = figure.add_subplot(grid[number // columns, number % columns])
-        axes.contour(a, b, height - lowest, levels, colors="0.75", linewidths=0.6)
-        axes.plot(*result.path.T, color=colours[number], lw=1.2, marker=".", ms=2.5)
-        axes.plot(*start, "o", color="black", ms=4)
-        axes.plot(*np.transpose(minima), "*", color="black", ms=8, ls="none")
-        axes.set(title=name, xlim=GRIDS[surface][0], ylim=GRIDS[surface][1], xticks=[], yticks=[])
-        heights.semilogy(np.maximum(result.curve - lowest, 1e-16), color=colours[number], label=name)
-    heights.set(xlabel="steps", ylabel="height above the minimum", xscale="symlog", ylim=(1e-16, None))
+    curves = ConvergenceDisplay.from_result(results, quantity="gap", minimum=fun(minima[0]), ax=heights)
+    heights.set(xlabel="steps", ylabel="height above the minimum", xscale="symlog")
+    heights.set(xlim=(0, None), ylim=(1e-16, None))
     heights.grid(alpha=0.3)
     heights.legend(ncols=columns, fontsize="small")
+    xlim, ylim = GRIDS[surface]
+    for number, (name, result) in enumerate(results.items()):
+        axes = figure.add_subplot(grid[number // columns, number % columns])
+        LossSurfaceDisplay.from_function(
+            fun,
+            path=result,
+            xlim=xlim,
+            ylim=ylim,
+            ax=axes,
+            colorbar=False,
+            grid_resolution=40,
+            cmap="Greys",
+            path_options={"color": curves.lines_[number].get_color()},
+        )
+        axes.plot(*np.transpose(minima), "x", color="black", zorder=5)
+        axes.set(title=name, xticks=[], yticks=[], xlabel="", ylabel="")
     figure.suptitle(surface)
 
 

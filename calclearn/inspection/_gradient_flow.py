@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from ._display import axes_for, last_step, options_for_lines, pyplot_for
+
 MOST_NAMES = 10  # layers, above which the legend names the first and the last alone
 FEW_EPOCHS = 20  # that are marked one by one
 DARKEST, BRIGHTEST = 0.0, 0.9  # of the colour map: from the layer of the features to that of the targets
@@ -87,7 +89,7 @@ class GradientFlowDisplay:
         from sklearn.utils.validation import check_is_fitted
 
         check_is_fitted(estimator)
-        network = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
+        network = last_step(estimator)
         norms = getattr(network, "gradient_norms_", None)
         if norms is None:
             raise TypeError(
@@ -115,19 +117,14 @@ class GradientFlowDisplay:
         ImportError
             Where matplotlib is not installed.
         """
-        try:
-            from matplotlib import pyplot
-        except ImportError as error:
-            raise ImportError("GradientFlowDisplay.plot needs matplotlib, which is not installed") from error
-        if ax is None:
-            _, ax = pyplot.subplots()
+        pyplot, ax = pyplot_for(self), axes_for(self, ax)
         n_epochs, n_layers = self.gradient_norms.shape
         colours = pyplot.get_cmap("viridis")(np.linspace(DARKEST, BRIGHTEST, n_layers))
         marker = "o" if n_epochs <= FEW_EPOCHS else None
         self.lines_ = []
         for k, (name, colour) in enumerate(zip(self.layer_names, colours)):
             named = n_layers <= MOST_NAMES or k in (0, n_layers - 1)
-            options = {"color": colour, "marker": marker, "markersize": 3.5} | kwargs
+            options = options_for_lines({"color": colour, "marker": marker, "markersize": 3.5}, kwargs)
             norms = self.gradient_norms[:, k]
             norms = np.where(norms > 0.0, norms, np.nan)  # zeros have no place on the axis: the line ends
             self.lines_ += ax.plot(
@@ -138,5 +135,4 @@ class GradientFlowDisplay:
         ax.set(xlabel="epoch", ylabel="norm of the gradient")
         ax.xaxis.get_major_locator().set_params(integer=True)
         ax.legend()
-        self.ax_, self.figure_ = ax, ax.figure
         return self

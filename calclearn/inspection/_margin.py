@@ -4,10 +4,11 @@ import warnings
 
 import numpy as np
 
+from ._display import BLUE, INK, ORANGE, axes_for, last_step
+
 LEVELS = (-1.0, 0.0, 1.0)
 STYLES = ("dashed", "solid", "dashed")
-COLOURS = ("#3d85c6", "#e69138")  # of the two classes
-INK = "#1f2933"
+OF_CLASSES = (BLUE, ORANGE)
 SMALLEST, LARGEST = 12.0, 120.0  # square points of a row without a multiplier, and of the largest one
 AROUND = 0.05  # of the range of the rows, on each side
 
@@ -94,7 +95,7 @@ class MarginDisplay:
         from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
         check_is_fitted(estimator)
-        machine = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
+        machine = last_step(estimator)
         if not (hasattr(estimator, "decision_function") and hasattr(estimator, "classes_")):
             raise ValueError(f"a margin is drawn of a classifier, got {type(machine).__name__}")
         classes, names = estimator.classes_, getattr(estimator, "feature_names_in_", None)
@@ -152,19 +153,14 @@ class MarginDisplay:
         ImportError
             Where matplotlib is not installed.
         """
-        try:
-            from matplotlib import pyplot
-        except ImportError as error:
-            raise ImportError("MarginDisplay.plot needs matplotlib, which is not installed") from error
-        if ax is None:
-            _, ax = pyplot.subplots()
+        ax = axes_for(self, ax)
         colours = {} if "cmap" in kwargs else {"colors": INK}
         options = {"levels": LEVELS, "linestyles": STYLES, "linewidths": 1.2, **colours} | kwargs
         self.contours_ = ax.contour(self.xx0, self.xx1, self.values, **options)
         largest = self.multipliers.max(initial=0.0) or 1.0
         sizes = SMALLEST + (LARGEST - SMALLEST) * self.multipliers / largest
         self.points_ = []
-        for k, colour in enumerate(COLOURS):
+        for k, colour in enumerate(OF_CLASSES):
             some = self.side == bool(k)
             edges = np.where(self.bounded[some], INK, colour)
             self.points_.append(
@@ -183,5 +179,4 @@ class MarginDisplay:
             ax.legend(markerscale=0.7)
         if self.feature_names is not None:
             ax.set(xlabel=self.feature_names[0], ylabel=self.feature_names[1])
-        self.ax_, self.figure_ = ax, ax.figure
         return self

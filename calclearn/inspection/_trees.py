@@ -6,6 +6,8 @@ All lengths are in points at full size: the axes' data are points, and texts shr
 import math
 from dataclasses import dataclass, field
 
+from ._display import FAINT, INK, LINES, axes_for, last_step, pyplot_for
+
 SIZE, SMALL = 9.0, 7.5  # of the text of what matters, and of the rest
 LINE = 12.0  # from a line of text to the next
 PAD_X, PAD_Y = 6.0, 3.0  # around a node's text
@@ -17,7 +19,7 @@ LARGEST = 100.0  # inches of a new figure, either way
 MAGNIFIED = 1.5  # at most, on given axes
 MOST_TEXT = 36  # characters of a name, and of a set
 
-INK, FAINT, LINES, PAPER = "#1f2933", "#66707c", "#9aa5b1", "#f5f7fa"
+PAPER = "#f5f7fa"
 BELOW, ABOVE = (0.45, 0.67, 0.87), (0.96, 0.64, 0.38)  # of the leaves of the lowest and the highest values
 
 
@@ -43,6 +45,11 @@ class TreeDisplay:
     ax_ : matplotlib.axes.Axes
         Where the tree was drawn; as `figure_` set by `plot`.
     figure_ : matplotlib.figure.Figure
+    boxes_ : list of matplotlib.patches.FancyBboxPatch
+        One a node, each before its children, an upper child before the lower one.
+    edges_ : list of matplotlib.patches.PathPatch
+        Two for each node but the root: from its parent straight on, and round the corner to it.
+    texts_ : list of matplotlib.text.Text
 
     Examples
     --------
@@ -54,17 +61,19 @@ class TreeDisplay:
     >>> TreeDisplay.from_estimator(model, tree=0).figure_.savefig("tree.png")  # doctest: +SKIP
     """
 
-    def __init__(self, nodes, *, max_depth=None, precision=3):
+    def __init__(self, *, nodes, max_depth=None, precision=3):
         self.nodes, self.max_depth, self.precision = nodes, max_depth, precision
 
     @classmethod
-    def from_estimator(cls, estimator, tree=0, *, ax=None, max_depth=None, feature_names=None, precision=3):
+    def from_estimator(
+        cls, estimator, tree=0, *, ax=None, max_depth=None, feature_names=None, precision=3, **kwargs
+    ):
         """Draw a tree of a fitted ensemble.
 
         Parameters
         ----------
-        estimator : object
-            With a method ``trees_to_dataframe()``.
+        estimator : NewtonBoostingClassifier, NewtonBoostingRegressor, or a pipeline that ends with one
+            Or anything else with a method ``trees_to_dataframe()``.
         tree : int, default=0
             Its index in that frame; negative ones count from the end.
         ax : matplotlib.axes.Axes, default=None
@@ -75,6 +84,8 @@ class TreeDisplay:
             Other names of the features, in the order of the columns of X.
         precision : int, default=3
             Digits of thresholds, gains and values.
+        **kwargs : dict
+            For the boxes: of ``matplotlib.patches.FancyBboxPatch``.
 
         Returns
         -------
@@ -89,6 +100,7 @@ class TreeDisplay:
         ImportError
             Where pandas or matplotlib is not installed.
         """
+        estimator = last_step(estimator)
         if not hasattr(estimator, "trees_to_dataframe"):
             raise TypeError(f"estimator must have trees_to_dataframe, which {estimator!r} has not")
         frame = estimator.trees_to_dataframe()
@@ -98,9 +110,9 @@ class TreeDisplay:
         nodes = frame[frame["tree"] == tree % n_trees].reset_index(drop=True)
         if feature_names is not None:
             nodes["feature"] = nodes["feature"].map(_renamed(estimator, feature_names))
-        return cls(nodes, max_depth=max_depth, precision=precision).plot(ax)
+        return cls(nodes=nodes, max_depth=max_depth, precision=precision).plot(ax=ax, **kwargs)
 
-    def plot(self, ax=None):
+    def plot(self, *, ax=None, **kwargs):
         """Draw the tree.
 
         Parameters
@@ -108,34 +120,78 @@ class TreeDisplay:
         ax : matplotlib.axes.Axes, default=None
             Where to draw, with texts of the size that fits; by default a new figure, as large as the tree
             needs.
+        **kwargs : dict
+            For the boxes: of ``matplotlib.patches.FancyBboxPatch``.
 
         Returns
         -------
-        self : TreeDisplay
+        display : TreeDisplay
 
         Raises
         ------
         ImportError
             Where matplotlib is not installed.
         """
-        try:
-            from matplotlib import pyplot
-        except ImportError as error:
-            raise ImportError("TreeDisplay.plot needs matplotlib, which is not installed") from error
+        pyplot = pyplot_for(self)
         nodes = _drawn(self.nodes, self.max_depth, self.precision)
         width, height = _arrange(nodes)
         if ax is None:
             shrink = min(1.0, 72.0 * LARGEST / max(width, height))
             figure = pyplot.figure(figsize=(width * shrink / 72.0, height * shrink / 72.0))
             ax = figure.add_axes((0.0, 0.0, 1.0, 1.0))
-        self.ax_, self.figure_ = ax, ax.figure
+        ax = axes_for(self, ax)
         scale = _fit(ax, width, height)
+        self.boxes_, self.edges_, self.texts_ = [], [], []
         for node in nodes:
             if node.parent is not None:
-                _draw_edge(ax, node, scale)
+                self._draw_edge(ax, node, scale)
         for node in nodes:
-            _draw_node(ax, node, scale)
+            self._draw_node(ax, node, scale, kwargs)
         return self
+
+    def _draw_edge(self, ax, node, scale):
+        """From the parent straight on, up or down, and round the corner; heavier where missing values go."""
+        from matplotlib.patches import PathPatch
+        from matplotlib.path import Path
+
+        parent = node.parent
+        x, side = parent.part, 1.0 if node.y > parent.y else -1.0
+        stub = Path([(parent.x + parent.width, parent.y), (x, parent.y)])
+        points = [
+            (x, parent.y),
+            (x, node.y - side * CORNER),
+            (x, node.y),
+            (x + CORNER, node.y),
+            (node.x, node.y),
+        ]
+        bend = Path(points, [Path.MOVETO, Path.LINETO, Path.CURVE3, Path.CURVE3, Path.LINETO])
+        for path, width in ((stub, THIN), (bend, THICK if node.missing else THIN)):
+            line = PathPatch(
+                path, fill=False, edgecolor=LINES, linewidth=width * scale, capstyle="butt", zorder=1
+            )
+            self.edges_.append(ax.add_patch(line))
+        label = (node.label, SMALL, FAINT)
+        self.texts_.append(_write(ax, x + BETWEEN, node.y - 2.0, label, scale, "bottom"))
+
+    def _draw_node(self, ax, node, scale, options):
+        from matplotlib.patches import FancyBboxPatch
+
+        look = {
+            "boxstyle": f"round,pad=0,rounding_size={CORNER}",
+            "facecolor": "white" if node.cut else (PAPER if node.tint is None else _colour(node.tint)),
+            "edgecolor": LINES,
+            "linestyle": "--" if node.cut else "-",
+            "linewidth": THIN * scale,
+            "zorder": 2,
+        }
+        place = (node.x, node.y - node.height / 2), node.width, node.height
+        self.boxes_.append(ax.add_patch(FancyBboxPatch(*place, **(look | options))))
+        for i, line in enumerate(node.lines):
+            x = node.x + PAD_X
+            y = node.y + LINE * (i - (len(node.lines) - 1) / 2) + 0.35 * SIZE
+            for text in line:
+                self.texts_.append(_write(ax, x, y, text, scale, "baseline"))
+                x += _width(*text[:2]) + BETWEEN
 
 
 def _renamed(estimator, feature_names):
@@ -303,47 +359,6 @@ def _fit(ax, width, height):
     return scale
 
 
-def _draw_edge(ax, node, scale):
-    """From the parent straight on, up or down, and round the corner; heavier where missing values go."""
-    from matplotlib.patches import PathPatch
-    from matplotlib.path import Path
-
-    parent = node.parent
-    x, side = parent.part, 1.0 if node.y > parent.y else -1.0
-    stub = Path([(parent.x + parent.width, parent.y), (x, parent.y)])
-    points = [(x, parent.y), (x, node.y - side * CORNER), (x, node.y), (x + CORNER, node.y), (node.x, node.y)]
-    bend = Path(points, [Path.MOVETO, Path.LINETO, Path.CURVE3, Path.CURVE3, Path.LINETO])
-    for path, width in ((stub, THIN), (bend, THICK if node.missing else THIN)):
-        line = PathPatch(
-            path, fill=False, edgecolor=LINES, linewidth=width * scale, capstyle="butt", zorder=1
-        )
-        ax.add_patch(line)
-    _write(ax, x + BETWEEN, node.y - 2.0, (node.label, SMALL, FAINT), scale, "bottom")
-
-
-def _draw_node(ax, node, scale):
-    from matplotlib.patches import FancyBboxPatch
-
-    box = FancyBboxPatch(
-        (node.x, node.y - node.height / 2),
-        node.width,
-        node.height,
-        boxstyle=f"round,pad=0,rounding_size={CORNER}",
-        facecolor="white" if node.cut else (PAPER if node.tint is None else _colour(node.tint)),
-        edgecolor=LINES,
-        linestyle="--" if node.cut else "-",
-        linewidth=THIN * scale,
-        zorder=2,
-    )
-    ax.add_patch(box)
-    for i, line in enumerate(node.lines):
-        x = node.x + PAD_X
-        y = node.y + LINE * (i - (len(node.lines) - 1) / 2) + 0.35 * SIZE
-        for text in line:
-            _write(ax, x, y, text, scale, "baseline")
-            x += _width(*text[:2]) + BETWEEN
-
-
 def _colour(tint):
     """From blue over white to orange."""
     far, part = (ABOVE if tint > 0 else BELOW), abs(tint)
@@ -352,7 +367,7 @@ def _colour(tint):
 
 def _write(ax, x, y, text, scale, vertical):
     words, size, colour = text
-    ax.text(
+    return ax.text(
         x,
         y,
         words,

@@ -283,12 +283,18 @@ class MultilayerPerceptron(StochasticTraining, LossParameters, CalculusEstimator
             value, penalty, gradient = session.evaluate(self.alpha)
             return value + penalty, gradient
 
+        def as_they_are(x):
+            """The attributes at the end of an iteration, for callbacks."""
+            return self._named(network, x.astype(parameters.dtype), memory.copy())
+
+        # the statistics of batch norm are gathered at the end alone: until then there is no model
+        fitted = None if network.norm == "batch" else as_they_are
         found = scipy.optimize.OptimizeResult(x=parameters.astype(np.float64), nit=0, success=False)
-        with session.blas, EpochProgress(self, self.max_iter, None, X, y, 1.0) as progress:
+        with session.blas, EpochProgress(self, self.max_iter, fitted, X, y, 1.0) as progress:
 
             def after_iteration(intermediate_result):
                 found.update(x=intermediate_result.x.copy(), nit=found.nit + 1)
-                if progress(found.nit, float(intermediate_result.fun)):
+                if progress(found.nit, float(intermediate_result.fun), found.x):
                     raise StopIteration
 
             try:

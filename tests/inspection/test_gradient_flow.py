@@ -28,13 +28,6 @@ class Network(BaseEstimator):
         return self
 
 
-@pytest.fixture(autouse=True)
-def _figures_are_closed():
-    pyplot.switch_backend("agg")
-    yield
-    pyplot.close("all")
-
-
 def names(display):
     return [text.get_text() for text in display.ax_.get_legend().get_texts()]
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import scipy.sparse
+from matplotlib import pyplot as plt
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import make_moons
 from sklearn.exceptions import NotFittedError
@@ -11,16 +12,6 @@ from sklearn.preprocessing import StandardScaler
 
 from calclearn.inspection import MarginDisplay
 from calclearn.svm import SVC, SVR, LinearSVC
-
-matplotlib = pytest.importorskip("matplotlib")
-matplotlib.use("Agg")
-plt = pytest.importorskip("matplotlib.pyplot")
-
-
-@pytest.fixture(autouse=True)
-def closed_figures():
-    yield
-    plt.close("all")
 
 
 @pytest.fixture

@@ -68,12 +68,6 @@ SMALL = frame(
 )
 
 
-@pytest.fixture(autouse=True)
-def _figures_are_closed():
-    yield
-    pyplot.close("all")
-
-
 def texts(display):
     return [text.get_text() for text in display.ax_.texts]
 
@@ -205,7 +199,7 @@ def test_axes_are_kept_and_can_be_drawn_on_again():
     assert display.ax_ is axes[1]
     assert display.figure_ is figure
     assert not axes[0].texts
-    assert display.plot(axes[0]) is display
+    assert display.plot(ax=axes[0]) is display
     assert display.ax_ is axes[0]
     assert len(axes[0].texts) == len(axes[1].texts)
 
@@ -218,7 +212,7 @@ def test_what_has_no_trees_is_refused():
 def test_matplotlib_is_needed_to_draw_alone(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ImportError, match="needs matplotlib"):
-        TreeDisplay(SMALL.assign(tree=0)).plot()
+        TreeDisplay(nodes=SMALL.assign(tree=0)).plot()
     code = "import sys, calclearn.inspection; assert not {'matplotlib', 'pandas'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
