@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..calculus import derivatives
-from ._display import BLUE, FAINT, GREEN, ORANGE, axes_for, options_for_lines
+from ._display import BLUE, FAINT, GREEN, ORANGE, axes_for, legend_over_curves, options_for_lines
 
 N_POINTS = 601
 REACH = 4.0  # of the default range, to both sides of the middle
@@ -12,7 +12,6 @@ CURVES = (
     ("slope", ORANGE, "dashed"),
     ("curvature", GREEN, "dashdot"),
 )
-HEADROOM = 0.16  # of the height, for the legend: curves may be anywhere below
 MIDDLE = {"real": 0.0, "positive": 1.0, "nonnegative": 1.0, "unit": 1.0, "sign": 1.0}  # targets of losses
 JUMP = 20.0  # how many times as far as to its neighbours a curve moves where it is taken to jump
 
@@ -206,9 +205,7 @@ class DerivativeDisplay:
             self.lines_ += ax.plot(*_broken(self.x, curve), **options_for_lines(look, kwargs))
         ax.set(xlabel=self.xlabel, ylabel=self.name or "")
         ax.margins(x=0.0)
-        low, high = ax.get_ylim()
-        ax.set_ylim(low, high + HEADROOM * (high - low))
-        ax.legend(loc="upper center", ncols=3, fontsize="small", columnspacing=1.2, frameon=False)
+        legend_over_curves(ax, len(CURVES))
         return self
 
 

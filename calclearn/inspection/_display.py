@@ -37,6 +37,16 @@ def before_last_step(estimator, X):
     return estimator[:-1].transform(X) if len(getattr(estimator, "steps", ())) > 1 else X
 
 
+def legend_over_curves(ax, most_columns):
+    """A legend at the top, with as much room made for it above the curves, and below to match.
+
+    The room is a margin of the automatic limits, which axes that share a scale agree about.
+    """
+    n = len(ax.get_legend_handles_labels()[1])
+    ax.margins(y=0.06 + 0.08 * -(-n // most_columns))
+    ax.legend(loc="upper center", ncols=most_columns, fontsize="small", columnspacing=1.2, frameon=False)
+
+
 def check_choice(name, value, choices):
     """Raise a ValueError unless `value` is one of the choices."""
     if not (isinstance(value, str) and value in choices):

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from ._display import axes_for, last_step, options_for_lines, pyplot_for
+from ._display import axes_for, last_step, legend_over_curves, options_for_lines, pyplot_for
 
 MOST_NAMES = 10  # layers, above which the legend names the first and the last alone
+COLUMNS = 4  # of the legend
 FEW_EPOCHS = 20  # that are marked one by one
 DARKEST, BRIGHTEST = 0.0, 0.9  # of the colour map: from the layer of the features to that of the targets
 
@@ -134,5 +135,5 @@ class GradientFlowDisplay:
             ax.set_yscale("log")
         ax.set(xlabel="epoch", ylabel="norm of the gradient")
         ax.xaxis.get_major_locator().set_params(integer=True)
-        ax.legend()
+        legend_over_curves(ax, COLUMNS)
         return self

@@ -36,9 +36,9 @@ class ConvergenceRecorder:
 
     Notes
     -----
-    Estimators without iterations, which are solved directly, and those that report none leave it empty.  Where
-    several problems are solved, such as each class against the rest, their iterations follow each other.  The
-    path has no start: it begins where the first iteration has ended.
+    Estimators without iterations, which are solved directly, and those that report none leave it empty.
+    Where several problems are solved, such as each class against the rest, their iterations follow each
+    other.  The path has no start: it begins where the first iteration has ended.
 
     Examples
     --------
