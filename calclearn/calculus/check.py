@@ -18,6 +18,7 @@ from . import operators
 
 STEPS = tuple(10.0**-k for k in range(1, 14))  # relative to the larger of 1 and |x|
 RUN = 3  # so many neighbouring steps, down to where rounding begins, must see a kink for it to be at x itself
+NOTHING_BUT_ROUNDING = 1e-10  # the step from which second differences hold no curvature any more
 RESOLVED = 1e-3  # the largest relative uncertainty of a difference that can judge
 
 
@@ -205,8 +206,8 @@ def check_derivatives(f, x, *, jac=None, hess=None, order=1, mode=None, rtol=1e-
     Notes
     -----
     `f` (the gradient, for ``order=2``) is evaluated ``2 * len(steps) * x.size + 1`` times.  Where the slopes
-    on both sides of `x` stay apart down to steps of 1e-7, there is a kink, and any subgradient, a number
-    between both slopes, is right.  Steps that reach across a kink nearby are left out.
+    on both sides of `x` stay apart down to the step at which rounding drowns them, there is a kink, and any
+    subgradient, a number between both slopes, is right.  Steps that reach across a kink nearby are left out.
 
     Examples
     --------
@@ -245,8 +246,7 @@ def check_derivatives(f, x, *, jac=None, hess=None, order=1, mode=None, rtol=1e-
         if not np.isfinite(array).all():
             raise ValueError(f"{name} must be finite, got {array!r} at x = {x!r}")
     forward, backward = _one_sided_slopes(function, x, at_x, steps)
-    rounding = 4.0 * epsilon * np.abs(at_x).reshape(at_x.shape + (1,) * x.ndim)
-    rounding = rounding / steps.reshape(-1, *(1,) * analytic.ndim)
+    rounding = _rounding(forward - backward, at_x, epsilon, steps)
     return _report(order, analytic, forward, backward, rounding, steps, rtol, atol)
 
 
@@ -284,6 +284,20 @@ def _one_sided_slopes(function, x, at_x, steps):
                     change = np.asarray(function(moved), np.float64) - at_x
                     slopes[(k, ..., *i)] = change / distance
     return forward, backward
+
+
+def _rounding(gap, at_x, epsilon, steps):
+    """The rounding error of difference quotients, for each step: that of f, or what is seen of it if more.
+
+    The terms of f may be larger than their sum; with the least steps nothing but rounding is left of second
+    differences.
+    """
+    columns = (-1,) + (1,) * (gap.ndim - 1)
+    of_f = 4.0 * epsilon * np.abs(at_x).reshape(at_x.shape + (1,) * (gap.ndim - 1 - at_x.ndim))
+    noise = np.nan_to_num(np.abs(gap), posinf=0.0) * steps.reshape(columns)
+    least = noise[steps <= NOTHING_BUT_ROUNDING]
+    seen = np.median(least, axis=0) if len(least) else 0.0
+    return np.maximum(of_f, seen) / steps.reshape(columns)
 
 
 def _report(order, analytic, forward, backward, rounding, steps, rtol, atol):

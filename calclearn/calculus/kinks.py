@@ -1,9 +1,11 @@
 """Kinks and jumps of functions of one number.
 
-Over a short interval the slope of a smooth function changes in proportion to the interval's length; across a
-kink it changes by the same amount however short the interval is.  So cells whose change of slope does not
-shrink with them are halved, again and again, and what is still there at the end is a kink; or a jump,
-where the value itself does not shrink.  Derivation: docs/derivations/limits.md, equation (11).
+Over a short interval the slope of a smooth function changes in proportion to the interval's length, and as it
+does next to it; across a kink it changes by the same amount however short the interval is.  So cells whose
+change of slope, beyond their neighbours', does not shrink with them are halved, again and again, and what is
+still there at the end is a kink; or a jump, where the value itself does not shrink.
+
+Derivation: docs/derivations/limits.md, equation (11).
 """
 
 from dataclasses import dataclass
@@ -132,7 +134,7 @@ def _short_cells(at, a, b, low, high, rounding, visible):
                 expected = (
                     bar / 2**0.5
                 )  # between a kink's, which stays, and a smooth function's, which halves
-                if SLACK * change > expected and change > visible + rounding / (d - c):
+                if SLACK * change > expected and change > visible + 4.0 * rounding / (d - c):
                     following.append((c, d, expected if change == inf else max(change, expected)))
         if len(following) > MOST:
             raise ValueError(f"f has too many kinks near {a:.6g}: it oscillates there, or is noise")
@@ -141,15 +143,19 @@ def _short_cells(at, a, b, low, high, rounding, visible):
 
 
 def _change_of_slope(at, a, b, low, high):
-    """The total change of slope from before a cell to behind it; infinite where there is no room to see."""
+    """By how much the slope changes inside of a cell, beyond what its changes outside let one expect.
+
+    Infinite where there is no room to see.
+    """
     width = b - a
-    before, behind = a - width, b + width
-    if before < low or behind > high:
+    if a - width < low or b + width > high:
         return inf
-    values = np.array([at(x) for x in (before, a, 0.5 * (a + b), b, behind)])
-    slopes = np.diff(values) / (width * np.array([1.0, 0.5, 0.5, 1.0]))
-    change = float(np.abs(np.diff(slopes)).sum())
-    return change if isfinite(change) else 0.0
+    values = np.array([at(a + 0.5 * k * width) for k in range(-2, 5)])
+    if not np.isfinite(values).all():
+        return 0.0
+    first, *inside, last = np.diff(values, 2) / (0.5 * width)
+    expected = first + (last - first) * np.array([0.25, 0.5, 0.75])
+    return float(np.abs(inside - expected).sum())
 
 
 def _merged(cells):

@@ -25,6 +25,7 @@ ROOT_924 = 924**0.5  # noise of deviation 1 has sixth differences of this deviat
 RUN = 6  # steps over which rounding noise is heard before it is rounded away
 EPSILON = 2.0**-52
 GROWING = 8  # last steps that must all grow, for a divergence
+LEAST_GROWTH = 1.15  # over these steps; that of a logarithm is 1.2
 CONVERGED = 1e-4  # the error, relative to 1 and the values, up to which a limit is believed to exist
 
 
@@ -270,7 +271,8 @@ def _divergence(values):
     steps = np.diff(tail)
     grows = (np.sign(steps) == np.sign(tail[-1])).all()
     steady = (np.abs(steps[1:]) >= 0.995 * np.abs(steps[:-1])).all()
-    return int(np.sign(tail[-1])) if grows and steady else 0
+    far = abs(tail[-1]) > LEAST_GROWTH * abs(tail[0])  # not the rounding of a, magnified
+    return int(np.sign(tail[-1])) if grows and steady and far else 0
 
 
 def wynn(values):

@@ -15,6 +15,13 @@ EXISTING = [
     (lambda x: (np.sqrt(1 + x) - 1 - x / 2) / x**2, 0.0, -0.125),
     (lambda x: (np.exp(x) - 1 - x - x * x / 2) / x**3, 0.0, 1 / 6),
     (lambda x: np.expm1(x) / x, 0.0, 1.0),
+    (lambda x: np.cos(x) / (x - np.pi / 2), np.pi / 2, -1.0),  # a pole, at the float next to a half π
+    (lambda x: (np.tan(x) - x) / x**3, 0.0, 1 / 3),
+    (lambda x: abs(x) ** abs(x), 0.0, 1.0),
+    (lambda x: (np.sqrt(x) - 2) / (x - 4), 4.0, 0.25),
+    (lambda x: x**2 * np.exp(-x), np.inf, 0.0),
+    (lambda x: np.log(x) ** 2 / x, np.inf, 0.0),
+    (lambda x: np.exp(-1 / abs(x)), 0.0, 0.0),
     (lambda x: x / 2, 1e-300, 5e-301),
     (lambda n: n * (2 ** (1 / n) - 1), np.inf, np.log(2.0)),
     (lambda x: x * np.sin(1 / x), 0.0, 0.0),
@@ -128,6 +135,12 @@ def test_several_kinks_also_close_together_and_on_curved_ground():
     assert [kink.location for kink in found] == pytest.approx([0.0, 0.5, 0.51], abs=1e-7)
     assert [kink.right - kink.left for kink in found] == pytest.approx([2.0, 4.0, -2.0], abs=1e-6)
     assert {kink.kind for kink in found} == {"kink"}
+
+
+def test_small_kinks_on_a_strongly_curved_function():
+    (kink,) = find_kinks(lambda x: 2.0 * np.sin(20 * x) + 0.05 * abs(x - 0.4), (-1, 1))
+    assert kink.location == pytest.approx(0.4, abs=1e-6)
+    assert kink.right - kink.left == pytest.approx(0.1, abs=1e-3)
 
 
 def test_jumps_and_poles_and_cusps_are_told_from_kinks():
