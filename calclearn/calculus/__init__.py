@@ -2,11 +2,12 @@
 
 from .._runtime.formulas import SUBSTITUTES
 from . import _jet_rules  # noqa: F401, registers the rules
+from ._curvature import Curvature, classify, curvature
+from ._expectation import Expectation, ExpectationGradient, expectation, expectation_gradient
 from ._functions import COMPILED
 from ._rules_reductions import log_softmax, logsumexp, softmax
+from ._symbolic import Symbolic, symbolic
 from .check import DerivativeReport, check_derivatives
-from .curvature import Curvature, classify, curvature
-from .expectation import Expectation, ExpectationGradient, expectation, expectation_gradient
 from .jets import Jet, derivatives, lift, variable
 from .kinks import Kink, find_kinks
 from .limits import Limit, is_continuous, limit
@@ -21,7 +22,6 @@ from .operators import (
     taylor,
     value_and_gradient,
 )
-from .symbolic import Symbolic, symbolic
 
 SUBSTITUTES.update(COMPILED)  # in compiled formulas NumPy's names mean these
 

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator, eigsh
 
 from ..calculus import classify
-from ..calculus.curvature import from_eigenvalues
+from ..calculus._curvature import from_eigenvalues
 
 DENSE = 1000  # parameters, up to which all eigenvalues are computed
 AT_EACH_END = 3  # eigenvalues, of more

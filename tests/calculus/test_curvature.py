@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from calclearn.calculus import classify, curvature
-from calclearn.calculus.curvature import MEANING, from_eigenvalues
+from calclearn.calculus._curvature import MEANING, from_eigenvalues
 
 TABLE = [
     (lambda x: x[0] ** 2 + 3 * x[1] ** 2, "minimum"),
