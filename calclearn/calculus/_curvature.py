@@ -56,6 +56,13 @@ class Curvature:
         The largest absolute eigenvalue over the smallest one; infinite where one is zero.
     rank : int
         How many eigenvalues are not zero.
+
+    Examples
+    --------
+    >>> from calclearn.calculus import curvature
+    >>> found = curvature(lambda x: x[0] ** 2 + 3.0 * x[1] ** 2, [0.0, 0.0])
+    >>> found.eigenvalues.tolist(), found.condition_number
+    ([2.0, 6.0], 3.0)
     """
 
     verdict: str

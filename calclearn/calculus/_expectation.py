@@ -16,7 +16,7 @@ from itertools import pairwise
 from math import floor, inf, log10
 
 import numpy as np
-import scipy.integrate
+import scipy  # its parts are imported when they are used
 
 from . import operators
 from .limits import wynn
@@ -48,6 +48,14 @@ class Expectation:
     method : {"quadrature", "monte_carlo"}
     n_samples : int
         Random draws, or evaluations of `f`.
+
+    Examples
+    --------
+    >>> from scipy import stats
+    >>> from calclearn.calculus import expectation
+    >>> found = expectation(lambda x: x, stats.poisson(3.0))
+    >>> round(found.value, 10), found.standard_error < 1e-8
+    (3.0, True)
     """
 
     value: float | np.ndarray
@@ -79,6 +87,15 @@ class ExpectationGradient:
     estimator : {"score", "pathwise"}
     n_samples : int
         Random draws.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy import stats
+    >>> from calclearn.calculus import expectation_gradient
+    >>> found = expectation_gradient(np.square, stats.norm, {"loc": 1.0, "scale": 2.0}, random_state=0)
+    >>> sorted(found.value), abs(found.value["loc"] - 2.0) < 4.0 * found.standard_error["loc"]
+    (['loc', 'scale'], True)
     """
 
     value: dict[str, float | np.ndarray]

@@ -3,7 +3,7 @@
 import warnings
 
 import numpy as np
-from scipy import differentiate
+import scipy  # its parts are imported when they are used
 
 
 def _columns(f, shape):
@@ -34,7 +34,7 @@ def _judged(result, of_what):
 
 def jacobian(f, x, out_shape):
     """The Jacobian of *f* at the float64 array *x*."""
-    result = differentiate.jacobian(_columns(f, x.shape), x.ravel())
+    result = scipy.differentiate.jacobian(_columns(f, x.shape), x.ravel())
     _judged(result, "derivative")
     return result.df.reshape(*out_shape, *x.shape)
 
@@ -42,7 +42,7 @@ def jacobian(f, x, out_shape):
 def hessian(f, x):
     """The Hessian of the scalar function *f*."""
     columns = _columns(f, x.shape)
-    result = differentiate.hessian(lambda points: columns(points)[0], x.ravel())
+    result = scipy.differentiate.hessian(lambda points: columns(points)[0], x.ravel())
     _judged(result, "Hessian")
     return result.ddf.reshape(x.shape + x.shape)
 
@@ -56,9 +56,9 @@ def derivative(f, x, order):
         return np.reshape([np.float64(f(point)) for point in points.ravel()], points.shape)
 
     if order == 1:
-        result = differentiate.derivative(at, x)
+        result = scipy.differentiate.derivative(at, x)
         _judged(result, "derivative")
         return result.df
-    result = differentiate.hessian(lambda points: at(points[0]), x.reshape(1, -1))
+    result = scipy.differentiate.hessian(lambda points: at(points[0]), x.reshape(1, -1))
     _judged(result, "second derivative")
     return result.ddf.reshape(x.shape)

@@ -32,6 +32,12 @@ class Symbolic:
         All symbols, by name: `y` and `f`, or `x`, and the fields that were left open.
     name : str
         What the formula is called.
+
+    Examples
+    --------
+    >>> from calclearn.calculus import symbolic
+    >>> symbolic("log_loss").second
+    exp(f)/(exp(f) + 1)**2
     """
 
     value: Any

@@ -81,6 +81,14 @@ class DerivativeReport:
         The tolerances.
     wrong : tuple of tuple of int
         Entries that differ by more; the worst ones first.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from calclearn.calculus import check_derivatives
+    >>> report = check_derivatives(np.sin, 1.0, jac=np.cos)
+    >>> report.ok, report.raise_if_failed() is report
+    (True, True)
     """
 
     order: int

@@ -37,6 +37,13 @@ class Kink:
         The slopes on both sides; infinite at a cusp.
     jump : float
         By how much the value itself jumps there; 0 at a kink, infinite at a pole.
+
+    Examples
+    --------
+    >>> from calclearn.calculus import find_kinks
+    >>> (kink,) = find_kinks(abs, (-1.0, 2.0))
+    >>> kink.location, kink.kind
+    (0.0, 'kink')
     """
 
     location: float

@@ -45,6 +45,13 @@ class Limit:
         The limits from below and from above; NaN where there is none, or where it was not asked for.
     reason : str
         "converges", or why the limit does not exist.
+
+    Examples
+    --------
+    >>> from calclearn.calculus import limit
+    >>> found = limit(lambda x: abs(x) / x, 0.0)
+    >>> found.exists, found.left, found.right
+    (False, -1.0, 1.0)
     """
 
     value: float
