@@ -159,7 +159,6 @@ def test_what_is_not_finite_is_left_blank_and_what_is_flat_is_drawn():
         ({"path": minimize(rosen, [0.5, 0.5], method="BFGS")}, "'return_path': True"),
         ({"grid_resolution": 1}, "grid_resolution must be an integer of at least 2, got 1"),
     ],
-    ids=str,
 )
 def test_what_cannot_be_drawn_is_refused(options, message):
     with pytest.raises(ValueError, match=message):
