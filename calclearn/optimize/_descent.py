@@ -202,7 +202,7 @@ def descend_in_batches(
     Examples
     --------
     >>> import numpy as np
-    >>> from calclearn.optimize import descend_in_batches
+    >>> from calclearn.optimize import GradientDescent, descend_in_batches
     >>> a = np.array([1.0, 2.0, 3.0])
     >>> class Mean:
     ...     def value_gradient(self, x):
@@ -210,9 +210,9 @@ def descend_in_batches(
     ...
     ...     def gradient_of_batch(self, x, rows):
     ...         return np.array([(x - a[rows]).mean()])
+    >>> rule, rng = GradientDescent(learning_rate=0.5), np.random.default_rng(0)
     >>> solution = descend_in_batches(
-    ...     Mean(), [0.0], "gradient_descent", n_rows=3, rng=np.random.default_rng(0), batch_size=1,
-    ...     schedule="invscaling", max_epochs=200,
+    ...     Mean(), [0.0], rule, n_rows=3, rng=rng, batch_size=1, schedule="invscaling", max_epochs=200
     ... )
     >>> abs(float(solution.x[0]) - 2.0) < 0.1
     True
