@@ -260,6 +260,7 @@ def picture(title, function):
     return (
         f"```{{plot}} pictures/benchmarks.py {function}\n"
         f":alt: {title}, the ratio of ours to the peer for each case, beside what it must be and the aim\n"
+        ":class: wide\n"
         "```\n\n"
     )
 

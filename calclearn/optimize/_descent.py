@@ -210,9 +210,9 @@ def descend_in_batches(
     ...
     ...     def gradient_of_batch(self, x, rows):
     ...         return np.array([(x - a[rows]).mean()])
+    >>> rule, rng = GradientDescent(learning_rate=0.5), np.random.default_rng(0)
     >>> solution = descend_in_batches(
-    ...     Mean(), [0.0], GradientDescent(0.5), n_rows=3, rng=np.random.default_rng(0), batch_size=1,
-    ...     schedule="invscaling", max_epochs=200,
+    ...     Mean(), [0.0], rule, n_rows=3, rng=rng, batch_size=1, schedule="invscaling", max_epochs=200
     ... )
     >>> abs(float(solution.x[0]) - 2.0) < 0.1
     True

@@ -45,7 +45,7 @@ def draw(title):
         ax.plot([], [], "o", color=colour, label=word.lower())
     ax.plot([], [], "|", color="black", ms=11, mew=1.8, ls="", label="must")
     ax.plot([], [], "|", color="0.55", ms=8, ls="", label="aim")
-    ax.legend(ncols=5, fontsize=8, frameon=False, loc="lower left", bbox_to_anchor=(0.0, 1.0))
+    ax.legend(ncols=5, fontsize=8, frameon=False, loc="lower right", bbox_to_anchor=(1.0, 1.0))
 
 
 def linear():

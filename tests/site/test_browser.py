@@ -73,7 +73,7 @@ def test_a_narrow_window_shows_all_of_it(visit, path):
     assert page.evaluate("document.documentElement.scrollWidth") <= NARROW
     outside = page.evaluate(
         """width => [...document.querySelectorAll("article :is(h1, h2, h3, p, li, dt, dd, img)")]
-            .filter(e => !e.closest("pre, table, .math, mjx-container"))
+            .filter(e => !e.closest("pre, table, figure, .math, mjx-container"))
             .filter(e => e.getBoundingClientRect().right > width + 1
                 || (e.matches("p, h1, h2, h3") && e.clientWidth && e.scrollWidth > e.clientWidth + 1))
             .map(e => e.tagName + ": " + e.textContent.slice(0, 80))""",
