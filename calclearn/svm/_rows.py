@@ -5,7 +5,7 @@ import numpy as np
 from .._runtime import threads
 from .._runtime.jit import kernel
 
-COLUMNS = 1024  # of a block that a thread makes at once
+COLUMNS = 512  # of a block that a thread makes at once: its products are to stay in a cache
 RUNS = 16  # blocks, up to which they are copied as such
 SQUARE = 256  # rows of a square that a thread gathers at once
 LEAST = 2  # sets of rows that there is always room for
