@@ -30,6 +30,7 @@ SHARE = 0.03  # of a set's violation may be left in it: the others must be looke
 CALL = 1 << 16  # steps, after which Python may look for Ctrl-C
 LIMIT = 10_000_000  # steps, or 100 to a multiplier if that is more, where there is no other: as in LIBSVM
 BLOCK = 512  # rows of a block of the product that is computed anew
+ROUND = 16  # blocks, before their shares are added up
 FRUITLESS = 3  # products in a row that are no nearer to the optimum than the best one
 PATIENCE = 10  # sets in a row of which none is nearer to the optimum, or lowers the objective
 NEARER = 0.99  # of the violation
@@ -227,13 +228,31 @@ def times_gram(source, beta, n_threads):
     -------
     raw : ndarray of float64, shape (n,)
     """
-    support, raw = np.flatnonzero(beta), np.zeros(len(source))
+    support, others = np.flatnonzero(beta), np.flatnonzero(beta == 0.0)
+    raw, blocks = np.zeros(len(source)), _blocks(support)
 
-    def part(bounds):
-        rows = slice(*bounds)
-        for some in np.array_split(support, -(-len(support) // BLOCK)):
+    def of_others(rows):
+        for some in blocks:
             raw[rows] += source.block(rows, some) @ beta[some]
 
+    def of_support(k):
+        """What block k and those after it are to one another: K is symmetric."""
+        found, rows = np.zeros(len(source)), blocks[k]
+        found[rows] = source.block(rows, rows) @ beta[rows]
+        for some in blocks[k + 1 :]:
+            K = source.block(rows, some)
+            found[rows] += K @ beta[some]
+            found[some] += beta[rows] @ K
+        return found
+
+    for begin in range(0, len(blocks), ROUND):
+        for found in threads.run(of_support, range(len(blocks))[begin : begin + ROUND], n_threads):
+            raw += found
     if len(support):
-        threads.run(part, threads.chunks(len(source), BLOCK), n_threads)
+        threads.run(of_others, _blocks(others), n_threads)
     return raw
+
+
+def _blocks(rows):
+    """Rows by blocks."""
+    return np.array_split(rows, -(-len(rows) // BLOCK)) if len(rows) else []

@@ -21,6 +21,7 @@ from ._rows import gathered
 FACTORED = 2048  # rows, up to which a factorisation is no work beside the solver's
 ROUNDING = 1e-12  # of a Gram value, relative to the largest
 NOWHERE = np.empty(0, np.int64)
+QUICK = 128  # features, up to which a value is made in some nanoseconds
 ROWS = 128  # of a block that is made at once
 LINEAR, POLY, SIGMOID, RBF = range(4)
 KINDS = {"linear": LINEAR, "poly": POLY, "sigmoid": SIGMOID, "rbf": RBF}
@@ -118,6 +119,12 @@ class Computed:
         return len(self._points[np.float64])
 
     @property
+    def quick(self):
+        """Whether a value takes no longer than one of a large array that is not in a cache."""
+        points = self._points[np.float64]
+        return not points.sparse and points.X.shape[1] <= QUICK
+
+    @property
     def positive(self):
         """Whether all matrices of the function are positive semidefinite."""
         kind, gamma, coef0, degree = self.gram
@@ -167,6 +174,8 @@ class Table:
     positive : bool, optional
         Whether they are positive semidefinite, if that is known.
     """
+
+    quick = False
 
     def __init__(self, values, positive=None):
         self.values, self._positive = values, positive

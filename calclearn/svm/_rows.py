@@ -5,7 +5,7 @@ import numpy as np
 from .._runtime import threads
 from .._runtime.jit import kernel
 
-COLUMNS = 1024  # of a block that a thread makes at once
+COLUMNS = 512  # of a block that a thread makes at once: its products are to stay in a cache
 RUNS = 16  # blocks, up to which they are copied as such
 SQUARE = 256  # rows of a square that a thread gathers at once
 LEAST = 2  # sets of rows that there is always room for
@@ -79,8 +79,15 @@ class GramRows:
     def among(self, slots, rows):
         """The square of Gram values of some rows, which are in these slots."""
         square = np.empty((len(slots), len(rows)), self.values.dtype)
-        parts = threads.chunks(len(slots), SQUARE)
-        threads.run(lambda r: _gather(self.values, slots, rows, square, *r), parts, self.n_threads)
+
+        def part(bounds):
+            some = slice(*bounds)
+            if self.source.quick:  # quicker than to look them up, far from each other as they are
+                square[some] = self.source.block(rows[some], rows, self.dtype)
+            else:
+                _gather(self.values, slots, rows, square, *bounds)
+
+        threads.run(part, threads.chunks(len(slots), SQUARE), self.n_threads)
         return square
 
 
