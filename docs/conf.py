@@ -38,6 +38,7 @@ extensions = [
     "reference",
     "source_links",
     "equations",
+    "formulas",
 ]
 exclude_patterns = [
     "_build",

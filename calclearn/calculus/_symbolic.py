@@ -55,6 +55,11 @@ class Symbolic:
     def _repr_latex_(self):
         import sympy
 
+        words = {
+            symbol: rf"\mathrm{{{name}}}"
+            for name, symbol in self.symbols.items()
+            if len(name) > 1 and sympy.latex(symbol) == name  # no Greek letter
+        }
         x = sympy.latex(self.variable)
         heads = (
             r"\ell",
@@ -64,7 +69,7 @@ class Symbolic:
         if "y" not in self.symbols:
             heads = ("a", "a'", "a''")
         parts = (self.value, self.first, self.second)
-        rows = (rf"{head} &= {sympy.latex(part)}" for head, part in zip(heads, parts))
+        rows = (rf"{head} &= {sympy.latex(part, symbol_names=words)}" for head, part in zip(heads, parts))
         return r"$\displaystyle \begin{aligned}" + r" \\ ".join(rows) + r"\end{aligned}$"
 
 
