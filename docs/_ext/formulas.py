@@ -1,4 +1,4 @@
-"""The block ``{formulas}``: every loss, or every activation, with its derivatives as SymPy finds them in its code."""
+"""The block ``{formulas}``: all losses or activations, with derivatives that SymPy finds in their code."""
 
 from docutils import nodes
 from docutils.parsers.rst import Directive

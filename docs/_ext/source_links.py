@@ -31,12 +31,14 @@ def page_of(path):
 
 
 class Source(SphinxRole):
-    """{source}`name`: the last part of the name, as a link to the line that defines it."""
+    """{source}`name`: a link to the line that defines it, with the last part of the name; of a method, two."""
 
     def run(self):
         """Return the link, or the name alone and a warning where there is no such name."""
         name = self.text.lstrip("~")
-        text = nodes.literal(name, name.rpartition(".")[2], classes=["source"])
+        *_, owner, last = name.split(".")
+        shown = f"{owner}.{last}" if owner.lstrip("_")[0].isupper() else last
+        text = nodes.literal(name, shown, classes=["source"])
         try:
             path, line = definition(name)
         except LookupError as error:
