@@ -31,7 +31,7 @@ def page_of(path):
 
 
 class Source(SphinxRole):
-    """{source}`name`: a link to the line that defines it, with the last part of the name; of a method, two."""
+    """{source}`name`: a link to the line that defines it, with the last part of the name; of methods two."""
 
     def run(self):
         """Return the link, or the name alone and a warning where there is no such name."""
