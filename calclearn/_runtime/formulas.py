@@ -104,9 +104,13 @@ def formula(cls, base: type = Formula):
     TypeError, ValueError
         On construction, for a field that is not a finite number.
     FormulaError
-        On construction, if ``__post_init__`` gives an instance its own value of a class constant that a
-        method reads: compiled, that would be the class's.
+        If *cls* is no class, or has an ``__init__``; on construction, if ``__post_init__`` gives an instance
+        its own value of a class constant that a method reads: compiled, that would be the class's.
     """
+    if not isinstance(cls, type):
+        raise FormulaError(f"a formula is a class with methods, got {cls!r}")
+    if "__init__" in vars(cls):
+        raise FormulaError(f"{cls.__name__} has an __init__: write its parameters as fields, c: float = 1.0")
     bases = cls.__bases__ if issubclass(cls, base) else (*(b for b in cls.__bases__ if b is not object), base)
     body = {key: value for key, value in vars(cls).items() if key not in ("__dict__", "__weakref__")}
     check = body.pop("__post_init__", None) or getattr(cls, "__post_init__", None)

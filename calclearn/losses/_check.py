@@ -161,7 +161,11 @@ def _interpreted(loss, y, raw) -> Check:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
-                numbers = [float(loss.value(a, b)), *map(float, loss.derivatives(a, b))]
+                value, pair = loss.value(a, b), loss.derivatives(a, b)
+                if value is None or not isinstance(pair, tuple) or len(pair) != 2:
+                    seen = f"value returns {value!r}, derivatives {pair!r} {where}"
+                    return Check(name, False, seen, "return a number, and the pair gradient, hessian")
+                numbers = [float(value), *map(float, pair)]
             except Exception as error:  # whatever the author's code raises is the finding
                 return Check(name, False, f"{type(error).__name__} {where}: {error}", WRITE)
         needless = [w for w in caught if "overflow" not in str(w.message) or np.isfinite(numbers).all()]
@@ -225,6 +229,7 @@ def _differentiated(loss, y, raw, advice):
         if failed.any():
             text = name + " is {:.6g}, finite differences say {:.6g}"
             yield Check(name, False, _first_where(failed, y, raw, text, derivative, estimate), advice)
+            return  # differences of a wrong gradient say nothing of a Hessian
         elif 2 * judged.sum() < raw.size:
             seen = f"no finite differences at {np.sum(~judged)} of {raw.size} points"
             yield Check(name, False, seen, SMOOTH)

@@ -7,6 +7,7 @@ author overrides it with closed forms; tests hold each override against the jet.
 Derivation: docs/derivations/losses.md.
 """
 
+import inspect
 from typing import Any, ClassVar
 
 import numpy as np
@@ -134,7 +135,7 @@ def loss(name: str):
     Raises
     ------
     FormulaError
-        If the class has no ``value``, or an unknown domain.
+        If the class has no ``value(self, y, raw)``, an ``__init__``, or an unknown domain.
 
     Examples
     --------
@@ -156,6 +157,9 @@ def loss(name: str):
         made = formula(cls, Loss)
         if made.value is Loss.value and not hasattr(made, "value_row"):
             raise FormulaError(f"the loss {name!r} must define value(self, y, raw)")
+        takes = list(inspect.signature(made.value).parameters)
+        if len(takes) != 3:
+            raise FormulaError(f"the loss {name!r}: value takes ({', '.join(takes)}), not (self, y, raw)")
         if made.domain not in DOMAINS:
             raise FormulaError(f"the loss {name!r}: domain is {made.domain!r}, not one of {list(DOMAINS)}")
         made.name = name

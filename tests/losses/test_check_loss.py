@@ -43,9 +43,28 @@ def test_it_finds_a_wrong_derivative():
             return raw - y, 2.0
 
     report = check_loss(Wrong())
-    assert failures(report).keys() == {"gradient", "hessian", "jet"}
+    assert failures(report).keys() == {
+        "gradient",
+        "jet",
+    }  # of the Hessian, differences of a wrong gradient say nothing
     assert "finite differences say" in failures(report)["gradient"].seen
     assert "delete it" in failures(report)["gradient"].advice
+
+
+@pytest.mark.parametrize(
+    ("value", "derivatives"),
+    [
+        (lambda self, y, raw: None, lambda self, y, raw: (raw - y, 1.0)),
+        (lambda self, y, raw: 0.5 * (raw - y) ** 2, lambda self, y, raw: raw - y),
+    ],
+)
+def test_it_says_what_a_method_forgot_to_return(value, derivatives):
+    forgetful = loss("checked: forgetful")(
+        type("Forgetful", (), {"value": value, "derivatives": derivatives})
+    )
+    (failed,) = failures(check_loss(forgetful())).values()
+    assert failed.name == "interpreted"
+    assert failed.advice == "return a number, and the pair gradient, hessian"
 
 
 def test_it_finds_a_formula_that_overflows_too_early_and_names_the_better_one():

@@ -307,3 +307,28 @@ def test_the_names_of_the_package_cannot_be_taken():
                 return raw
 
     assert get_loss("huber") == Huber()
+
+
+def test_slips_in_the_class_are_named_where_it_is_defined():
+    with pytest.raises(FormulaError, match=r"value takes \(y, raw\), not \(self, y, raw\)"):
+
+        @loss("contract: without self")
+        class WithoutSelf:
+            def value(y, raw):
+                return raw - y
+
+    with pytest.raises(FormulaError, match=r"WithInit has an __init__: write its parameters as fields"):
+
+        @loss("contract: with init")
+        class WithInit:
+            def __init__(self, c=1.0):
+                self.c = c
+
+            def value(self, y, raw):
+                return self.c * (raw - y)
+
+    with pytest.raises(FormulaError, match="a formula is a class with methods, got <function"):
+
+        @loss("contract: a function")
+        def value(y, raw):
+            return raw - y
