@@ -282,7 +282,7 @@ def take_along_axis(x, indices, axis=-1):
     if axis is None:
         return np.ravel(x)[indices]
     axis = normalize_axis_index(axis, ndim_of(x))
-    grid = list(np.ogrid[tuple(slice(size) for size in np.shape(indices))])
+    grid = list(np.ogrid[tuple(slice(size) for size in shape_of(x))])  # the indices broadcast against it
     grid[axis] = indices
     return x[tuple(grid)]
 

@@ -144,7 +144,9 @@ def _itself(x):
 
 def _power_by_base(y, a, b):
     """Equation (5) of jets.md; where the exponent is 0, so is the slope."""
-    return times(a ** (b - 1), b) if np.ndim(concrete(b)) or concrete(b) != 2 else a + a
+    if isinstance(b, int | float) and b == 2:  # a constant; one that is traced may move
+        return a + a
+    return times(a ** (b - 1), b)
 
 
 def _power_by_exponent(y, a, b):

@@ -198,7 +198,7 @@ def trapezoid(y, x=None, dx=1.0, axis=-1):
     middle = 0.5 * (y[(*before, slice(1, None))] + y[(*before, slice(None, -1))])
     if x is None:
         return np.sum(middle * dx, axis=axis)
-    step = np.diff(x)
+    step = np.diff(x) if ndim_of(x) == 1 else np.diff(x, axis=axis - ndim_of(y))
     if ndim_of(x) == 1:
         step = np.reshape(step, (-1, *(1,) * (ndim_of(y) - axis - 1)))
     return np.sum(middle * step, axis=axis)

@@ -82,8 +82,7 @@ def _add(waiting, owned, place, new):
         total += new
     else:
         waiting[place] = total + new
-        if isinstance(waiting[place], np.ndarray):
-            owned.add(place)
+        (owned.add if isinstance(waiting[place], np.ndarray) else owned.discard)(place)
 
 
 def pull_back(f, x):
