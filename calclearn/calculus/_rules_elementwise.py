@@ -192,7 +192,7 @@ def _chosen(mask, operand, value):
 
 @rule(np.where)
 def where(condition, x=None, y=None):
-    condition = np.asarray(concrete(condition), dtype=bool)
+    condition = np.array(concrete(condition), dtype=bool)  # a copy: it must not change before the sweep
     return np.nonzero(condition) if x is None else _choose(x, y, condition=condition)
 
 

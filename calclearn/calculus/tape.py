@@ -9,7 +9,7 @@ so it costs a small multiple of the evaluation, whatever the number of inputs.
 import numpy as np
 
 from ._rules_arrays import Scattered
-from ._tracing import Level, Traced
+from ._tracing import Level, Traced, outcome
 
 
 class Node(Traced):
@@ -96,9 +96,7 @@ def pull_back(f, x):
     """
     tape = Tape()
     variable = tape.variable(x)
-    y = f(variable)
-    if isinstance(y, list | tuple):
-        y = np.stack(y)
+    y = outcome(f(variable))
     if not (isinstance(y, Node) and y.level is tape):
         return y, lambda cotangent, last=True: np.zeros(x.shape, x.dtype)
 

@@ -359,6 +359,9 @@ def test_taylor_polynomials_of_several_variables_follow_a_direction():
         (lambda: derivative(np.sin, 0.0, order=1.5), ValueError, "got 1.5"),
         (lambda: derivative(np.sin, 0.0, order=3, mode="numerical"), ValueError, "order must be 1 or 2"),
         (lambda: derivative(np.sum, VECTOR, mode="reverse"), ValueError, "entry by entry"),
+        (lambda: derivative(np.sum, VECTOR), ValueError, "entry by entry"),
+        (lambda: gradient(lambda x: None, VECTOR), TypeError, "must return real numbers, got None"),
+        (lambda: jacobian(lambda x: ["a", "b"], 1.0, mode="forward"), TypeError, "return real numbers"),
         (lambda: taylor(np.sin, 0.0, -1), ValueError, "at least 0, got -1"),
         (
             lambda: gradient(lambda x: gradient(np.sum, x, mode="numerical")[0], VECTOR),
