@@ -250,12 +250,13 @@ elementwise(np.arctan2)(
     lambda y, a, b: b / (a * a + b * b),
     lambda y, a, b: -a / (a * a + b * b),
 )
-elementwise(np.hypot)(lambda y, a, b: a / _nonzero(y), lambda y, a, b: b / _nonzero(y))
+elementwise(np.hypot)(lambda y, a, b: _over_radius(a, y), lambda y, a, b: _over_radius(b, y))
 
 
-def _nonzero(radius):
-    """At the origin the slopes of the radius are 0, as those of ``abs``."""
-    return np.where(radius == 0.0, 1.0, radius)
+def _over_radius(a, radius):
+    """At the origin all derivatives of the radius are 0, as those of ``abs``."""
+    origin = radius == 0.0
+    return np.where(origin, 0.0, a / np.where(origin, 1.0, radius))
 
 
 elementwise(np.sinh)(lambda y, x: np.cosh(x))

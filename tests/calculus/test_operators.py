@@ -201,6 +201,7 @@ def test_extremes_that_tie_share_the_slope():
         assert_array_equal(gradient(np.linalg.norm, [0.0, 0.0], mode=mode), [0.0, 0.0])
         assert_array_equal(gradient(lambda x: np.sqrt(x @ x), [0.0, 0.0], mode=mode), [0.0, 0.0])
         assert_array_equal(gradient(lambda x: np.hypot(x[0], x[1]), [0.0, 0.0], mode=mode), [0.0, 0.0])
+        assert_array_equal(hessian(lambda x: np.hypot(x[0], x[1]), [0.0, 0.0], mode=mode), np.zeros((2, 2)))
 
 
 def test_tails_keep_their_digits():
