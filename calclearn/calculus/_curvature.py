@@ -175,7 +175,7 @@ def classify(
     Raises
     ------
     ValueError
-        If the Hessian is not square, symmetric and finite.
+        If the Hessian is not square, symmetric and finite, or the gradient is of another size.
 
     Examples
     --------
@@ -192,6 +192,8 @@ def classify(
       condition      inf
     """
     eigenvalues = np.linalg.eigvalsh(_symmetric(hessian))
+    if gradient is not None and np.size(gradient) != len(eigenvalues):
+        raise ValueError(f"gradient must have {len(eigenvalues)} numbers, got {np.size(gradient)}")
     tol = 10.0 * len(eigenvalues) * EPSILON if tol is None else tol
     return from_eigenvalues(
         eigenvalues, gradient, tol=tol, gradient_tol=gradient_tol, ill_conditioned=ill_conditioned

@@ -355,12 +355,14 @@ def _sum(f, distribution):
     """Over integers, from the median in both directions, in blocks that double; the rest is extrapolated."""
     low, high = distribution.support()
     middle = float(np.clip(distribution.ppf(0.5), low, high))
-    right, left = (
-        _series(f, distribution, middle, 1, high - middle),
-        _series(f, distribution, middle - 1, -1, middle - 1 - low),
-    )
-    value, error, mass, n_terms = (a + b for a, b in zip(right, left))
-    error = error + abs(1.0 - mass) * np.abs(value)  # probabilities that do not add up to 1 are rounded so
+    with np.errstate(all="ignore"):
+        right, left = (
+            _series(f, distribution, middle, 1, high - middle),
+            _series(f, distribution, middle - 1, -1, middle - 1 - low),
+        )
+        value, error, mass, n_terms = (a + b for a, b in zip(right, left))
+        error = error + abs(1.0 - mass) * np.abs(value)  # of probabilities that do not add up to 1
+    error = np.where(np.isfinite(value) & np.isfinite(error), error, np.inf)
     return Expectation(_plain(value), _plain(error), "quadrature", n_terms)
 
 

@@ -4,6 +4,7 @@ What is bilinear is a product by one operand while the other moves.  Inverses an
 equation that defines them, differentiated.
 """
 
+import math
 import string
 
 import numpy as np
@@ -36,7 +37,7 @@ def _matmul_local(i, y, a, b):
         if i == 0:
             product = times(mT(columns), wide) if column else np.matmul(wide, mT(columns))
             return np.reshape(unbroadcast(product, rows.shape), a.shape)
-        if rows.ndim > 2 == columns.ndim:  # a stack of rows is one tall matrix
+        if rows.ndim > 2 == columns.ndim and rows.size and wide.size:  # a stack of rows is one tall matrix
             tall = np.reshape(rows, (-1, rows.shape[-1])), np.reshape(wide, (-1, wide.shape[-1]))
             return np.reshape(np.matmul(mT(tall[0]), tall[1]), b.shape)
         product = times(mT(rows), wide) if row else np.matmul(mT(rows), wide)
@@ -101,11 +102,11 @@ def tensordot(a, b, axes=2):
     of_a, of_b = normalize_axis_tuple(axes[0], ndim_of(a)), normalize_axis_tuple(axes[1], ndim_of(b))
     free_a = [i for i in range(ndim_of(a)) if i not in of_a]
     free_b = [i for i in range(ndim_of(b)) if i not in of_b]
-    size = int(np.prod([shape_of(a)[i] for i in of_a], dtype=int))
-    left = np.reshape(np.transpose(a, (*free_a, *of_a)), (-1 if size else 0, size))
-    right = np.reshape(np.transpose(b, (*of_b, *free_b)), (size, -1 if size else 0))
-    shape = (*(shape_of(a)[i] for i in free_a), *(shape_of(b)[i] for i in free_b))
-    return np.reshape(matmul(left, right), shape)
+    rows, columns = [shape_of(a)[i] for i in free_a], [shape_of(b)[i] for i in free_b]
+    size = math.prod(shape_of(a)[i] for i in of_a)
+    left = np.reshape(np.transpose(a, (*free_a, *of_a)), (math.prod(rows), size))
+    right = np.reshape(np.transpose(b, (*of_b, *free_b)), (size, math.prod(columns)))
+    return np.reshape(matmul(left, right), (*rows, *columns))
 
 
 @rule(np.kron)
@@ -118,7 +119,7 @@ def kron(a, b):
 
 
 @rule(np.cross, np.linalg.cross)
-def cross(a, b, axis=-1):
+def cross(a, b, *, axis=-1):
     a, b = np.moveaxis(a, axis, -1), np.moveaxis(b, axis, -1)
     if shape_of(a)[-1] != 3 or shape_of(b)[-1] != 3:
         raise ValueError("np.cross of vectors that are not of three components")

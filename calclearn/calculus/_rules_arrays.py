@@ -136,18 +136,20 @@ _concatenate = Primitive(
 
 
 def _plain_index(part):
+    """Arrays as copies: they must still be the same when the sweep comes back."""
     if isinstance(part, Traced):
         raise NoRule("the index of an array cannot be one that is being differentiated")
-    return part
+    if isinstance(part, list):
+        for item in part:
+            _plain_index(item)
+        return np.array(part, dtype=None if part else int)
+    return part.copy() if isinstance(part, np.ndarray) else part
 
 
 @rule("getitem")
 def getitem(x, index):
     parts = index if isinstance(index, tuple) else (index,)
-    parts = tuple(np.asarray(_plain_index(part)) if isinstance(part, list) else part for part in parts)
-    for part in parts:
-        _plain_index(part)
-    return _getitem(x, index=parts)
+    return _getitem(x, index=tuple(map(_plain_index, parts)))
 
 
 @rule(np.reshape)
@@ -274,7 +276,7 @@ def roll(x, shift, axis=None):
 @rule(np.take)
 def take(x, indices, axis=None):
     x, axis = (np.ravel(x), 0) if axis is None else (x, normalize_axis_index(axis, ndim_of(x)))
-    return x[(*(slice(None),) * axis, np.asarray(_plain_index(indices)))]
+    return x[(*(slice(None),) * axis, np.asarray(indices) if isinstance(indices, tuple) else indices)]
 
 
 @rule(np.take_along_axis)
@@ -282,7 +284,7 @@ def take_along_axis(x, indices, axis=-1):
     if axis is None:
         return np.ravel(x)[indices]
     axis = normalize_axis_index(axis, ndim_of(x))
-    grid = list(np.ogrid[tuple(slice(size) for size in np.shape(indices))])
+    grid = list(np.ogrid[tuple(slice(size) for size in shape_of(x))])  # the indices broadcast against it
     grid[axis] = indices
     return x[tuple(grid)]
 
@@ -427,6 +429,10 @@ def split(x, sections, axis=0):
 
 @rule(np.pad)
 def pad(x, pad_width, mode="constant", constant_values=0.0):
+    """Of the modes that repeat entries, or with one constant all around."""
+    if mode not in ("constant", "edge", "reflect", "symmetric", "wrap") or ndim_of(constant_values):
+        how = f"mode={mode!r}" if mode != "constant" else f"constant_values={constant_values!r}"
+        raise NoRule(f"np.pad with {how} has no derivative rule here; write np.concatenate")
     if mode == "constant":
         place = np.pad(np.arange(1, np.size(concrete(x)) + 1).reshape(shape_of(x)), pad_width)
         padded = np.ravel(x)[np.maximum(place - 1, 0)]

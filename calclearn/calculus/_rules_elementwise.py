@@ -144,7 +144,9 @@ def _itself(x):
 
 def _power_by_base(y, a, b):
     """Equation (5) of jets.md; where the exponent is 0, so is the slope."""
-    return times(a ** (b - 1), b) if np.ndim(concrete(b)) or concrete(b) != 2 else a + a
+    if isinstance(b, int | float) and b == 2:  # a constant; one that is traced may move
+        return a + a
+    return times(a ** (b - 1), b)
 
 
 def _power_by_exponent(y, a, b):
@@ -190,7 +192,7 @@ def _chosen(mask, operand, value):
 
 @rule(np.where)
 def where(condition, x=None, y=None):
-    condition = np.asarray(concrete(condition), dtype=bool)
+    condition = np.array(concrete(condition), dtype=bool)  # a copy: it must not change before the sweep
     return np.nonzero(condition) if x is None else _choose(x, y, condition=condition)
 
 
@@ -248,12 +250,13 @@ elementwise(np.arctan2)(
     lambda y, a, b: b / (a * a + b * b),
     lambda y, a, b: -a / (a * a + b * b),
 )
-elementwise(np.hypot)(lambda y, a, b: a / _nonzero(y), lambda y, a, b: b / _nonzero(y))
+elementwise(np.hypot)(lambda y, a, b: _over_radius(a, y), lambda y, a, b: _over_radius(b, y))
 
 
-def _nonzero(radius):
-    """At the origin the slopes of the radius are 0, as those of ``abs``."""
-    return np.where(radius == 0.0, 1.0, radius)
+def _over_radius(a, radius):
+    """At the origin all derivatives of the radius are 0, as those of ``abs``."""
+    origin = radius == 0.0
+    return np.where(origin, 0.0, a / np.where(origin, 1.0, radius))
 
 
 elementwise(np.sinh)(lambda y, x: np.cosh(x))
@@ -296,7 +299,7 @@ elementwise(special.log_expit)(lambda y, x: special.expit(-x))
 elementwise(special.logit)(lambda y, x: 1.0 / (x * (1.0 - x)))
 elementwise(special.erf)(lambda y, x: 2.0 / ROOT_PI * np.exp(-x * x))
 elementwise(special.erfc)(lambda y, x: -2.0 / ROOT_PI * np.exp(-x * x))
-elementwise(special.erfcx)(lambda y, x: 2.0 * (x * y - 1.0 / ROOT_PI))
+elementwise(special.erfcx)(lambda y, x: _erfcx_slope(y, x))
 elementwise(special.erfinv)(lambda y, x: 0.5 * ROOT_PI * np.exp(y * y))
 elementwise(special.ndtr)(lambda y, x: _normal_density(x))
 elementwise(special.ndtri)(lambda y, x: 1.0 / _normal_density(y))
@@ -324,6 +327,15 @@ elementwise(special.pseudo_huber)(
     lambda y, d, r: r / np.hypot(1.0, r / d),
 )
 elementwise(special.exprel)(lambda y, x: _exprel_slope(y, x))
+
+
+def _erfcx_slope(y, x):
+    """2 (x y - 1/√π), of which rounding leaves nothing for large x: there by its asymptotic series."""
+    large = concrete(x) > 30.0
+    t, series = 0.5 / np.square(np.where(large, x, 30.0)), 1.0
+    for n in range(13, 1, -2):
+        series = 1.0 - n * t * series
+    return np.where(large, -2.0 / ROOT_PI * t * series, 2.0 * (x * y - 1.0 / ROOT_PI))
 
 
 def _exprel_slope(y, x):

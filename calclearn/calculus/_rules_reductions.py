@@ -54,47 +54,48 @@ def _kept(reduced, x, axes, keepdims):
 
 
 @rule(np.sum)
-def sum_(x, axis=None, keepdims=False):
+def sum_(x, axis=None, *, keepdims=False):
     axes = _axes(x, axis)
     return _kept(_sum(x, axes=axes), x, axes, keepdims)
 
 
 @rule(np.nansum)
-def nansum(x, axis=None, keepdims=False):
-    return sum_(np.where(np.isnan(x), 0.0, x), axis, keepdims)
+def nansum(x, axis=None, *, keepdims=False):
+    return sum_(np.where(np.isnan(x), 0.0, x), axis, keepdims=keepdims)
 
 
 @rule(np.mean)
-def mean(x, axis=None, keepdims=False):
+def mean(x, axis=None, *, keepdims=False):
     count = math.prod(shape_of(x)[i] for i in _axes(x, axis))
-    return sum_(x, axis, keepdims) / count
+    return sum_(x, axis, keepdims=keepdims) / count
 
 
 @rule(np.nanmean)
-def nanmean(x, axis=None, keepdims=False):
-    return nansum(x, axis, keepdims) / np.sum(~np.isnan(x), axis=axis, keepdims=keepdims)
+def nanmean(x, axis=None, *, keepdims=False):
+    return nansum(x, axis, keepdims=keepdims) / np.sum(~np.isnan(x), axis=axis, keepdims=keepdims)
 
 
 @rule(np.average)
-def average(x, axis=None, weights=None, keepdims=False):
+def average(x, axis=None, weights=None, *, keepdims=False):
     if weights is None:
-        return mean(x, axis, keepdims)
-    if ndim_of(weights) == 1 and ndim_of(x) > 1 and axis is not None:
-        axis = normalize_axis_index(axis, ndim_of(x))
-        weights = np.reshape(weights, (-1, *(1,) * (ndim_of(x) - axis - 1)))
+        return mean(x, axis, keepdims=keepdims)
+    if shape_of(weights) != shape_of(x):  # they are of the axes, in their order
+        axes = _axes(x, axis)
+        weights = np.transpose(weights, np.argsort(axes))
+        weights = np.reshape(weights, [n if i in axes else 1 for i, n in enumerate(shape_of(x))])
     weights = np.broadcast_to(weights, shape_of(x))
     return np.sum(x * weights, axis=axis, keepdims=keepdims) / np.sum(weights, axis=axis, keepdims=keepdims)
 
 
 @rule(np.var)
-def var(x, axis=None, ddof=0, keepdims=False):
+def var(x, axis=None, *, ddof=0, keepdims=False):
     count = math.prod(shape_of(x)[i] for i in _axes(x, axis))
-    return sum_(np.square(x - mean(x, axis, True)), axis, keepdims) / (count - ddof)
+    return sum_(np.square(x - mean(x, axis, keepdims=True)), axis, keepdims=keepdims) / (count - ddof)
 
 
 @rule(np.std)
-def std(x, axis=None, ddof=0, keepdims=False):
-    return np.sqrt(var(x, axis, ddof, keepdims))
+def std(x, axis=None, *, ddof=0, keepdims=False):
+    return np.sqrt(var(x, axis, ddof=ddof, keepdims=keepdims))
 
 
 @rule(np.cumsum)
@@ -104,8 +105,9 @@ def cumsum(x, axis=None):
 
 
 def _extreme_local(i, y, x, axes):
-    """The slope is shared equally by those that tie."""
-    tied = concrete(x) == spread(concrete(y), shape_of(x), axes)
+    """The slope is shared equally by those that tie; where there are NaN, by these."""
+    top = spread(concrete(y), shape_of(x), axes)
+    tied = np.where(np.isnan(top), np.isnan(concrete(x)), concrete(x) == top)
     share = tied / np.maximum(np.sum(tied, axis=axes, keepdims=True), 1)
     share = share.astype(concrete(x).dtype)
     return (
@@ -119,7 +121,7 @@ _min = Primitive(lambda x, axes: np.min(x, axis=axes), _extreme_local)
 
 
 def _extreme(primitive, pair):
-    def reduced(x, axis=None, keepdims=False, initial=None):
+    def reduced(x, axis=None, *, keepdims=False, initial=None):
         axes = _axes(x, axis)
         answer = _kept(primitive(x, axes=axes), x, axes, keepdims)
         return answer if initial is None else pair(answer, initial)
@@ -132,7 +134,7 @@ RULES[np.min] = _extreme(_min, np.minimum)
 
 
 @rule(np.ptp)
-def ptp(x, axis=None, keepdims=False):
+def ptp(x, axis=None, *, keepdims=False):
     return np.max(x, axis=axis, keepdims=keepdims) - np.min(x, axis=axis, keepdims=keepdims)
 
 
@@ -145,7 +147,7 @@ def _last(x, axis):
 
 
 @rule(np.prod)
-def prod(x, axis=None, keepdims=False):
+def prod(x, axis=None, *, keepdims=False):
     """By pairs, so that its derivatives are right where some factors are zero."""
     folded, axes = _last(x, axis)
     if not shape_of(folded)[-1]:
@@ -184,22 +186,21 @@ def sort(x, axis=-1, *, kind=None, stable=None):
 
 
 @rule(np.median)
-def median(x, axis=None, keepdims=False):
+def median(x, axis=None, *, keepdims=False):
     folded, axes = _last(x, axis)
     size = shape_of(folded)[-1]
-    middle = sort(folded)[..., (size - 1) // 2 : size // 2 + 1]
-    return _kept(mean(middle, -1), x, axes, keepdims)
+    ordered = sort(folded)
+    middle, last = mean(ordered[..., (size - 1) // 2 : size // 2 + 1], -1), ordered[..., -1]
+    return _kept(np.where(np.isnan(last), last, middle), x, axes, keepdims)  # NaN is sorted last
 
 
 @rule(np.trapezoid)
 def trapezoid(y, x=None, dx=1.0, axis=-1):
+    step = dx if x is None else np.diff(x, axis=-1 if ndim_of(x) == 1 else axis)
     axis = normalize_axis_index(axis, ndim_of(y))
     before = (slice(None),) * axis
     middle = 0.5 * (y[(*before, slice(1, None))] + y[(*before, slice(None, -1))])
-    if x is None:
-        return np.sum(middle * dx, axis=axis)
-    step = np.diff(x)
-    if ndim_of(x) == 1:
+    if x is not None and ndim_of(x) == 1:
         step = np.reshape(step, (-1, *(1,) * (ndim_of(y) - axis - 1)))
     return np.sum(middle * step, axis=axis)
 

@@ -66,7 +66,10 @@ class Primitive:
                 active.append((i, x))
                 x = x.value
             values.append(x)
-        return level.record(self(*values, **options), active, self, values, options)
+        value = self(*values, **options)
+        if value.dtype.kind == "c":
+            raise NoRule("complex numbers have no derivative rules here; write the real and imaginary parts")
+        return level.record(value, active, self, values, options)
 
 
 def rule(*functions):
@@ -89,6 +92,14 @@ def concrete(x):
 def shape_of(x):
     """The shape, also of a Python number."""
     return x.shape if hasattr(x, "shape") else np.shape(x)
+
+
+def outcome(y):
+    """What a function returned, as an array of real numbers."""
+    y = np.stack(y) if isinstance(y, list | tuple) else y
+    if np.asarray(concrete(y)).dtype.kind not in "biuf":
+        raise TypeError(f"the function must return real numbers, got {y!r}")
+    return y
 
 
 def ndim_of(x):
@@ -324,6 +335,13 @@ def _bound(implementation, function, arguments, keywords, method=""):
         if isinstance(implementation, Primitive):
             raise
         known = inspect.signature(implementation).parameters
+        kinds = [p.kind for p in known.values()]
+        by_place = sum(kind <= inspect.Parameter.POSITIONAL_OR_KEYWORD for kind in kinds)
+        if len(arguments) > by_place and inspect.Parameter.VAR_POSITIONAL not in kinds:
+            raise NoRule(
+                f"{name_of(function)}{method} with more than {by_place} arguments by place has no derivative "
+                "rule here; write their names"
+            ) from None
         unknown = [keyword for keyword in keywords if keyword not in known]
         if not unknown or any(p.kind is p.VAR_KEYWORD for p in known.values()):
             raise

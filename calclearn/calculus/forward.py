@@ -10,7 +10,7 @@ are what losses are differentiated by.  Both follow the same conventions, and te
 
 import numpy as np
 
-from ._tracing import Level, Traced, concrete
+from ._tracing import Level, Traced, concrete, outcome
 
 
 class Dual(Traced):
@@ -52,9 +52,8 @@ def push_forward(f, x, directions):
         Tangents have the leading axis of the directions.
     """
     level = Forward()
-    y = f(Dual(x, level, directions))
-    if isinstance(y, list | tuple):
-        y = np.stack(y)
+    y = outcome(f(Dual(x, level, directions)))
     if isinstance(y, Dual) and y.level is level:
         return y.value, y.tangent
-    return y, np.zeros((np.shape(concrete(directions))[0], *np.shape(concrete(y))))
+    plain = concrete(directions)
+    return y, np.zeros((np.shape(plain)[0], *np.shape(concrete(y))), plain.dtype)

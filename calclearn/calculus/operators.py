@@ -7,8 +7,9 @@ costs a small multiple of the function, whatever the number of inputs.  Both are
 differences (:mod:`scipy.differentiate`), of any function, to about eight digits.
 
 For the first two a function is written with operators and with NumPy's functions, and with the special
-functions of SciPy; an operation without a rule is an error that names it.  Modes nest: a function that is
-differentiated may call these operators itself.
+functions of SciPy; an operation without a rule is an error that names it.  Plain arrays that it computes with
+must not be written to before it returns: reverse mode needs them once more on the way back.  Modes nest: a
+function that is differentiated may call these operators itself.
 """
 
 import numbers
@@ -76,20 +77,29 @@ def derivative(f, x, *, order=1, mode=None):
 
 
 def _derivative_forward(f):
-    return lambda x: push_forward(f, x, _ones(x)[None])[1][0]
+    def slope(x):
+        value, tangents = push_forward(f, x, _ones(x)[None])
+        _entry_by_entry(_size(value) >= _size(x), value, x)  # each entry may have several values
+        return tangents[0]
+
+    return slope
 
 
 def _derivative_reverse(f):
     def slope(x):
         value, pull = pull_back(f, x)
-        if shape_of(value) != shape_of(x):
-            raise ValueError(
-                f"derivative is of functions that act entry by entry; from shape {shape_of(x)} came "
-                f"{shape_of(value)}: jacobian is for all others"
-            )
+        _entry_by_entry(shape_of(value) == shape_of(x), value, x)
         return pull(_ones(value))
 
     return slope
+
+
+def _entry_by_entry(can_be, value, x):
+    if not can_be:
+        raise ValueError(
+            f"derivative is of functions that act entry by entry; from shape {shape_of(x)} came "
+            f"{shape_of(value)}: jacobian is for all others"
+        )
 
 
 def gradient(f, x, *, mode=None):

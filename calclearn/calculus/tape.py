@@ -9,7 +9,7 @@ so it costs a small multiple of the evaluation, whatever the number of inputs.
 import numpy as np
 
 from ._rules_arrays import Scattered
-from ._tracing import Level, Traced
+from ._tracing import Level, Traced, outcome
 
 
 class Node(Traced):
@@ -82,8 +82,7 @@ def _add(waiting, owned, place, new):
         total += new
     else:
         waiting[place] = total + new
-        if isinstance(waiting[place], np.ndarray):
-            owned.add(place)
+        (owned.add if isinstance(waiting[place], np.ndarray) else owned.discard)(place)
 
 
 def pull_back(f, x):
@@ -97,9 +96,7 @@ def pull_back(f, x):
     """
     tape = Tape()
     variable = tape.variable(x)
-    y = f(variable)
-    if isinstance(y, list | tuple):
-        y = np.stack(y)
+    y = outcome(f(variable))
     if not (isinstance(y, Node) and y.level is tape):
         return y, lambda cotangent, last=True: np.zeros(x.shape, x.dtype)
 

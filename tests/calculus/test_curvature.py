@@ -89,3 +89,8 @@ def test_records_print_and_have_an_html_form():
 def test_what_is_no_hessian_is_an_error(matrix, message):
     with pytest.raises(ValueError, match=message):
         classify(matrix)
+
+
+def test_a_gradient_of_another_size_is_an_error():
+    with pytest.raises(ValueError, match="gradient must have 2 numbers, got 3"):
+        classify(np.eye(2), gradient=np.zeros(3))

@@ -43,7 +43,12 @@ def test_quadrature_is_the_closed_form(f, distribution, expected):
 
 @pytest.mark.parametrize(
     ("f", "distribution"),
-    [(np.abs, stats.cauchy()), (np.square, stats.t(1.9)), (lambda k: k, stats.zipf(1.9))],
+    [
+        (np.abs, stats.cauchy()),
+        (np.square, stats.t(1.9)),
+        (lambda k: k, stats.zipf(1.9)),
+        (lambda k: 2.0**k, stats.geom(0.5)),
+    ],
 )
 def test_an_expectation_that_does_not_exist_has_an_infinite_error(f, distribution):
     assert expectation(f, distribution).standard_error == np.inf

@@ -201,12 +201,18 @@ def test_extremes_that_tie_share_the_slope():
         assert_array_equal(gradient(np.linalg.norm, [0.0, 0.0], mode=mode), [0.0, 0.0])
         assert_array_equal(gradient(lambda x: np.sqrt(x @ x), [0.0, 0.0], mode=mode), [0.0, 0.0])
         assert_array_equal(gradient(lambda x: np.hypot(x[0], x[1]), [0.0, 0.0], mode=mode), [0.0, 0.0])
+        assert_array_equal(hessian(lambda x: np.hypot(x[0], x[1]), [0.0, 0.0], mode=mode), np.zeros((2, 2)))
 
 
 def test_tails_keep_their_digits():
     x = np.array([-40.0, 20.0])
     slopes = np.sqrt(2.0 / np.pi) / scipy.special.erfcx(np.array([20.0, 1e3]))
     assert_allclose(derivative(scipy.special.log_ndtr, -np.sqrt(2.0) * np.array([20.0, 1e3])), slopes)
+    far = np.array([29.9, 30.1, 1e3, 1e8])  # -2/√π (t - 3t² + 15t³ ...), with t = 1/(2x²)
+    t = 0.5 / far**2
+    series = t - 3.0 * t**2 + 15.0 * t**3 - 105.0 * t**4 + 945.0 * t**5
+    assert_allclose(derivative(scipy.special.erfcx, far), -2.0 / np.sqrt(np.pi) * series, rtol=2e-12)
+    assert_allclose(derivative(scipy.special.log_ndtr, [-1e5, -1e8], order=2), -1.0, rtol=2e-10)
     assert_allclose(derivative(np.tanh, x), 4.0 * np.exp(-2.0 * np.abs(x)), rtol=1e-13)
     assert_allclose(derivative(scipy.special.expit, -x), np.exp(-np.abs(x)), rtol=1e-8)
     assert_array_equal(derivative(np.tanh, [-1e4, 1e4]), [0.0, 0.0])
@@ -359,6 +365,9 @@ def test_taylor_polynomials_of_several_variables_follow_a_direction():
         (lambda: derivative(np.sin, 0.0, order=1.5), ValueError, "got 1.5"),
         (lambda: derivative(np.sin, 0.0, order=3, mode="numerical"), ValueError, "order must be 1 or 2"),
         (lambda: derivative(np.sum, VECTOR, mode="reverse"), ValueError, "entry by entry"),
+        (lambda: derivative(np.sum, VECTOR), ValueError, "entry by entry"),
+        (lambda: gradient(lambda x: None, VECTOR), TypeError, "must return real numbers, got None"),
+        (lambda: jacobian(lambda x: ["a", "b"], 1.0, mode="forward"), TypeError, "return real numbers"),
         (lambda: taylor(np.sin, 0.0, -1), ValueError, "at least 0, got -1"),
         (
             lambda: gradient(lambda x: gradient(np.sum, x, mode="numerical")[0], VECTOR),

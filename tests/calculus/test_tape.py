@@ -98,6 +98,49 @@ def test_cotangents_that_meet_are_not_mixed_up():
     assert_allclose(hessian(f, x), hessian(f, x, mode="reverse"), rtol=1e-14)
 
 
+def test_cotangents_that_move_are_added_to_plain_ones():
+    """An inner sweep meets plain cotangents, then one of the outer level, then a plain one."""
+    a, b, c = np.arange(9.0).reshape(3, 3)
+
+    def f(x):
+        return np.sum(a * x) + np.sum(x**2) + np.sum(b * x) + np.sum(c * x)
+
+    def norm(x):
+        return np.sum(gradient(f, x, mode="reverse") ** 2)
+
+    x = X[0]
+    for mode in MODES:
+        assert_allclose(gradient(norm, x, mode=mode), 4.0 * (a + b + c + 2.0 * x), rtol=1e-14)
+
+
+def test_base_and_exponent_move_together():
+    """Also where the exponent is just 2."""
+    expected = [[2.0, 3.0 + 6.0 * np.log(3.0)], [3.0 + 6.0 * np.log(3.0), 9.0 * np.log(3.0) ** 2]]
+    for mode in (None, *MODES):
+        assert_allclose(hessian(lambda x: x[0] ** x[1], [3.0, 2.0], mode=mode), expected, rtol=1e-14)
+
+
+def test_indices_and_conditions_may_change_after_their_use():
+    def f(x):
+        i, mask, total = np.array([0]), np.array([True, False, False]), 0.0
+        for _ in range(2):
+            total = total + x[i][0] + np.sum(np.where(mask, x, 0.0)) + np.sum(x[mask])
+            i += 1
+            mask[:] = ~mask
+        return total
+
+    for mode in MODES:
+        assert_allclose(gradient(f, X[0], mode=mode), [3.0, 3.0, 2.0])
+
+
+def test_nan_among_the_entries_is_nan_as_numpys():
+    x = np.array([1.0, np.nan, 3.0])
+    for f in (np.median, np.max, np.min):
+        value, slope = value_and_gradient(f, x)
+        assert np.isnan(value)
+        assert_array_equal(slope, [0.0, 1.0, 0.0])
+
+
 def test_in_place_operators_name_a_new_value():
     def f(x):
         y = x
@@ -165,6 +208,7 @@ SAME = [  # each of them is NumPy's, and has one derivative in all modes
     lambda x: x[-1][np.array([True, False, True])],
     lambda x: x[np.newaxis, ..., -1],
     lambda x: x[()],
+    lambda x: x[:, []],
     lambda x: np.vstack([x[0], x]),
     lambda x: np.hstack([x[:, :1], x]),
     lambda x: np.hstack([x[0], x[1]]),
@@ -178,6 +222,7 @@ SAME = [  # each of them is NumPy's, and has one derivative in all modes
     lambda x: np.split(x, [1], axis=0)[1],
     lambda x: np.pad(x, 1),
     lambda x: np.pad(x, ((0, 0), (1, 2)), mode="edge"),
+    lambda x: np.pad(x, 1, constant_values=2.0),
     lambda x: np.tile(x, 2),
     lambda x: np.tile(x[0], (2, 1)),
     lambda x: np.flip(x) + np.flipud(x) * np.fliplr(x),
@@ -193,18 +238,23 @@ SAME = [  # each of them is NumPy's, and has one derivative in all modes
     lambda x: np.median(x),
     lambda x: np.average(x, axis=1, weights=[0.2, 0.3, 0.5]),
     lambda x: np.average(x, weights=np.ones((2, 3))),
+    lambda x: np.average(np.stack([x, 2.0 * x]), axis=(2, 0), weights=np.arange(1.0, 7.0).reshape(3, 2)),
     lambda x: np.take_along_axis(x, np.argsort(x, axis=0), axis=0),
+    lambda x: np.take_along_axis(x, np.array([[2, 0]]), axis=1),
     lambda x: np.expand_dims(x, (0, 3)),
     lambda x: np.atleast_2d(x[0]) + np.atleast_1d(x[0, 0]),
     lambda x: np.broadcast_arrays(x, x[0])[1],
     lambda x: np.moveaxis(x[None], [0, 1], [-1, 0]),
     lambda x: np.trapezoid(x, dx=0.5) + np.trapezoid(x, x=[0.0, 1.0, 3.0], axis=1),
     lambda x: np.trapezoid(x[0], x=x[1]),
+    lambda x: np.trapezoid(x, x=np.array([[0.0, 1.0, 2.0], [1.0, 5.0, 4.0]]), axis=0),
     lambda x: np.polyval(x[0], x[1]),
     lambda x: np.vdot(x, x) + np.inner(x[0], x[1]),
     lambda x: np.vecdot(x, x[0]),
     lambda x: np.tensordot(x, x, axes=([0, 1], [0, 1])),
     lambda x: np.tensordot(x, x, axes=0),
+    lambda x: np.tensordot(x[:0], x[:0], axes=([0], [0])),
+    lambda x: np.ones((2, 3, 0)) @ x[:0],
     lambda x: np.cross(x[0], x),
     lambda x: np.linalg.multi_dot([x, x.T, x]),
     lambda x: np.linalg.matrix_power(x[:, :2], 3),
@@ -345,6 +395,10 @@ def _add_to_plain(x):
         (lambda x: x[x[0]], "index of an array cannot be one that is being differentiated"),
         (lambda x: x.astype(complex)[0], r"astype\(complex128\)"),
         (lambda x: np.einsum(x, [0], []), "write a string of letters"),
+        (lambda x: np.pad(x, 1, mode="mean")[0], "np.pad with mode='mean' has no derivative rule"),
+        (lambda x: np.pad(x, 1, constant_values=(1, 2))[0], r"np.pad with constant_values=\(1, 2\)"),
+        (lambda x: np.max(x, 0, None, True), r"np\.max with more than 2 arguments by place"),
+        (lambda x: np.real((x + 1j) ** 2)[0], "complex numbers have no derivative rules"),
     ],
 )
 def test_what_cannot_be_differentiated_is_named(f, message):
