@@ -371,8 +371,8 @@ def _lower_bound(estimator):
     optimality = getattr(estimator, "optimality_", None)
     if len(getattr(optimality, "problems", ())) > 1:
         raise TypeError(
-            f"quantity='gap' is of one problem, and {estimator!r} solved {len(optimality.problems)}, one after "
-            "the other: use ConvergenceDisplay.from_estimator, or hand in minimum"
+            f"quantity='gap' is of one problem, and {estimator!r} solved {len(optimality.problems)}, one "
+            "after the other: use ConvergenceDisplay.from_estimator, or hand in minimum"
         )
     bound = None if optimality is None else _bound_of(optimality)
     if bound is None:

@@ -8,7 +8,8 @@ whose sums are kept.  With E telling the groups, its minimum solves
         = \begin{pmatrix} -g_F \\ 0 \end{pmatrix},
 
 one linear system where pairs would take thousands of steps, and exact where they would end within `tol`.
-Those that meet a bound on the way stay there, and the others go on.  Derivation:
+Those that meet a bound on the way stay there, and the others go on.  Pairs that take many steps are helped
+on the way, too.  Derivation:
 docs/derivations/svm.md, (12).
 """
 
