@@ -107,7 +107,7 @@ class ConvergenceDisplay:
 
         Parameters
         ----------
-        estimator : object, or a pipeline that ends with one
+        estimator : object, or a pipeline or search that ends with one
             Fitted.  Linear models that are fitted in iterations keep their objective, in `loss_curve_`;
             networks fitted in epochs their loss, their gradients and, with early stopping, scores; boosted
             trees the scores of an ``eval_set``.
@@ -154,6 +154,7 @@ class ConvergenceDisplay:
         X=None,
         y=None,
         sample_weight=None,
+        offset=None,
         ax=None,
         **kwargs,
     ):
@@ -171,7 +172,7 @@ class ConvergenceDisplay:
         minimum : float, default=None
             For "gap": the least value, or a bound below it; by default what the estimator's `optimality_`
             certifies.
-        X, y, sample_weight : array-like, default=None
+        X, y, sample_weight, offset : array-like, default=None
             For "gradient_norm": the data of the fit.
         ax : matplotlib.axes.Axes, default=None
             Where to draw; by default a new figure.
@@ -185,7 +186,8 @@ class ConvergenceDisplay:
         Raises
         ------
         TypeError
-            If `callback` is no recorder, or "gap" has no bound.
+            If `callback` is no recorder, or "gap" has no bound, as of several problems, one after the
+            other.
         ValueError
             If nothing was recorded, as of estimators that are solved without iterations, or no path where
             one is needed.
@@ -202,7 +204,7 @@ class ConvergenceDisplay:
             if quantity == "gap":
                 values[-1] -= _lower_bound(recorder.estimator_) if minimum is None else minimum
             elif quantity == "gradient_norm":
-                values[-1] = _gradient_norms(recorder, X, y, sample_weight)
+                values[-1] = _gradient_norms(recorder, X, y, sample_weight, offset)
         seconds = [recorder.seconds_ for recorder in recorders] if against == "seconds" else None
         display = cls(values=values, names=names, seconds=seconds, first=1, quantity=quantity)
         return display.plot(ax=ax, **kwargs)
@@ -367,6 +369,11 @@ def _no_bound(estimator):
 
 def _lower_bound(estimator):
     optimality = getattr(estimator, "optimality_", None)
+    if len(getattr(optimality, "problems", ())) > 1:
+        raise TypeError(
+            f"quantity='gap' is of one problem, and {estimator!r} solved {len(optimality.problems)}, one "
+            "after the other: use ConvergenceDisplay.from_estimator, or hand in minimum"
+        )
     bound = None if optimality is None else _bound_of(optimality)
     if bound is None:
         what = "quantity='gap' needs minimum" if estimator is None else _no_bound(estimator)
@@ -417,7 +424,7 @@ def _validation(estimator):
     }
 
 
-def _gradient_norms(recorder, X, y, sample_weight):
+def _gradient_norms(recorder, X, y, sample_weight, offset):
     """The largest component of the gradient at each recorded point."""
     from ._objective import objective_of
 
@@ -428,7 +435,7 @@ def _gradient_norms(recorder, X, y, sample_weight):
             "callback has recorded no path: use ConvergenceRecorder(path=True); networks and linear models "
             "that are fitted by iterations over their coefficients have one"
         )
-    objective = objective_of(recorder.estimator_, X, y, sample_weight)
+    objective = objective_of(recorder.estimator_, X, y, sample_weight, offset)
     return np.array([np.abs(objective.value_gradient(x)[1]).max() for x in recorder.path_])
 
 

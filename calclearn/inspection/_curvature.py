@@ -15,16 +15,18 @@ DIFFERENCES = 1e-6  # relative size of an eigenvalue that differences of gradien
 STATIONARY = 1e-3  # of the objective, or of 1: the largest component of a gradient that counts as none
 
 
-def curvature(estimator, X, y, sample_weight=None, *, tol=None, gradient_tol=None):
+def curvature(estimator, X, y, sample_weight=None, *, offset=None, tol=None, gradient_tol=None):
     """What kind of point the parameters of a fitted estimator are, by the Hessian of its objective.
 
     Parameters
     ----------
-    estimator : object, or a pipeline that ends with one
+    estimator : object, or a pipeline or search that ends with one
         Fitted to these data: a linear model, a linear support vector machine or a network.
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
     sample_weight : array-like of shape (n_samples,), default=None
+    offset : array-like of shape (n_samples,), default=None
+        That of the fit: nothing of it is kept.
     tol : float, default=None
         Eigenvalues up to `tol` times the largest absolute one are zero; by default a few units of rounding,
         and 1e-6 where the Hessian comes from differences or its eigenvalues from Lanczos' iteration.
@@ -42,7 +44,7 @@ def curvature(estimator, X, y, sample_weight=None, *, tol=None, gradient_tol=Non
     Raises
     ------
     TypeError
-        If the objective of such an estimator is not known here.
+        If the objective of such an estimator is not known here, or it has no offset and one is given.
     ValueError
         If an L1 penalty has left no coefficient to look at, or the Hessian is not finite.
 
@@ -69,7 +71,7 @@ def curvature(estimator, X, y, sample_weight=None, *, tol=None, gradient_tol=Non
     """
     from ._objective import objective_of  # which imports pandas
 
-    objective = objective_of(estimator, X, y, sample_weight)
+    objective = objective_of(estimator, X, y, sample_weight, offset)
     x, free = objective.x, np.flatnonzero(objective.free)
     if not free.size:
         raise ValueError("there is no curvature to look at: every coefficient is zero, at the penalty's kink")

@@ -1,4 +1,4 @@
-"""What the pictures share: matplotlib when it is needed, axes, the colours, and what a pipeline ends with."""
+"""What the pictures share: matplotlib when it is needed, axes, the colours, and what pipelines end with."""
 
 import numpy as np
 
@@ -28,13 +28,26 @@ def axes_for(display, ax):
 
 
 def last_step(estimator):
-    """The estimator that a pipeline ends with; any other is itself."""
-    return estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
+    """The estimator that a search has chosen or a pipeline ends with, the innermost; any other is itself."""
+    inner = _inside(estimator)
+    return estimator if inner is None else last_step(inner)
 
 
 def before_last_step(estimator, X):
-    """X as the last step of a pipeline sees it."""
-    return estimator[:-1].transform(X) if len(getattr(estimator, "steps", ())) > 1 else X
+    """X as the last step sees it."""
+    inner = _inside(estimator)
+    if inner is None:
+        return X
+    if len(getattr(estimator, "steps", ())) > 1:
+        X = estimator[:-1].transform(X)
+    return before_last_step(inner, X)
+
+
+def _inside(estimator):
+    """What a fitted search or pipeline predicts with in the end; None of any other estimator."""
+    if hasattr(estimator, "best_estimator_"):
+        return estimator.best_estimator_
+    return estimator.steps[-1][1] if hasattr(estimator, "steps") else None
 
 
 def legend_over_curves(ax, most_columns):

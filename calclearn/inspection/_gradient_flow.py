@@ -69,7 +69,7 @@ class GradientFlowDisplay:
 
         Parameters
         ----------
-        estimator : MLPClassifier, MLPRegressor, or a pipeline that ends with one
+        estimator : MLPClassifier, MLPRegressor, or a pipeline or search that ends with one
             Fitted in epochs, which leave their `gradient_norms_`.
         ax : matplotlib.axes.Axes, default=None
             Where to draw; by default a new figure.

@@ -145,6 +145,7 @@ class LossSurfaceDisplay:
         y,
         sample_weight=None,
         *,
+        offset=None,
         path=None,
         directions=None,
         xlim=None,
@@ -158,11 +159,13 @@ class LossSurfaceDisplay:
 
         Parameters
         ----------
-        estimator : object, or a pipeline that ends with one
+        estimator : object, or a pipeline or search that ends with one
             Fitted to these data: a linear model, a linear support vector machine or a network.
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         sample_weight : array-like of shape (n_samples,), default=None
+        offset : array-like of shape (n_samples,), default=None
+            That of the fit: nothing of it is kept.
         path : array-like of shape (n_iterations, n_parameters) or ConvergenceRecorder, default=None
             Flat parameters of the iterates; a ``ConvergenceRecorder(path=True)`` of the fit has them.
         directions : None, {"principal", "random"}, pair of int, or array-like of shape (2, n_parameters)
@@ -189,13 +192,13 @@ class LossSurfaceDisplay:
         Raises
         ------
         TypeError
-            If the objective of such an estimator is not known here.
+            If the objective of such an estimator is not known here, or it has no offset and one is given.
         ValueError
             If the path has another number of parameters, or is empty.
         """
         from ._objective import objective_of
 
-        objective = objective_of(estimator, X, y, sample_weight)
+        objective = objective_of(estimator, X, y, sample_weight, offset)
         path = _path_of(path)
         if path is None and directions is None and len(objective.x) != 2:
             directions = "random"

@@ -68,7 +68,7 @@ class MarginDisplay:
 
         Parameters
         ----------
-        estimator : SVC, NuSVC, LinearSVC, or a pipeline that ends with one
+        estimator : SVC, NuSVC, LinearSVC, or a pipeline or search that ends with one
             Fitted to `X` and `y`; of one without multipliers all rows are drawn alike.
         X : array-like of shape (n_samples, 2)
         y : array-like of shape (n_samples,)
@@ -88,11 +88,11 @@ class MarginDisplay:
         Raises
         ------
         ValueError
-            If there are not two features and two classes, or X is not what a machine with multipliers was
-            fitted to.
+            If there are not two features and two classes, y has others, or X is not what a machine with
+            multipliers was fitted to.
         """
         from scipy.sparse import csr_array, issparse
-        from sklearn.utils.validation import check_consistent_length, check_is_fitted
+        from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
         check_is_fitted(estimator)
         machine = last_step(estimator)
@@ -104,7 +104,10 @@ class MarginDisplay:
             raise ValueError(f"X must have two features to be drawn, got shape {rows.shape}")
         if len(classes) != 2:
             raise ValueError(f"a margin is drawn of two classes, got {len(classes)}")
+        y = column_or_1d(y)
         check_consistent_length(X, y)
+        if not np.isin(y, classes).all():
+            raise ValueError(f"y must have the classes of the fit, {classes}, got {np.unique(y)}")
         low, high = rows.min(axis=0), rows.max(axis=0)
         low, high = low - AROUND * (high - low), high + AROUND * (high - low)
         grid = np.meshgrid(*(np.linspace(low[j], high[j], grid_resolution) for j in range(2)))
@@ -126,7 +129,7 @@ class MarginDisplay:
             xx1=grid[1],
             values=np.reshape(values, grid[0].shape),
             rows=rows,
-            side=np.asarray(y) == classes[1],
+            side=y == classes[1],
             multipliers=multipliers,
             bounded=bounded,
             feature_names=feature_names if feature_names is not None else names,

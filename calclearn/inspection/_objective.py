@@ -30,7 +30,7 @@ from ..linear_model import (
     Ridge,
     RidgeCV,
 )
-from ..linear_model._generalized import GeneralizedLinearModel
+from ..linear_model._generalized import GeneralizedLinearModel, check_offset
 from ..linear_model._logistic_problem import LogisticProblem, row_weights
 from ..linear_model._tweedie import _DevianceRegressor
 from ..losses import (
@@ -167,22 +167,28 @@ class NetworkProblem:
         return product
 
 
-def objective_of(estimator, X, y, sample_weight=None):
+def objective_of(estimator, X, y, sample_weight=None, offset=None):
     """What `estimator`, fitted to these data, minimised.
 
     Raises
     ------
     TypeError
-        If it is none of those whose objective is known here.
+        If it is none of those whose objective is known here, or has no offset and one is given.
     """
     check_is_fitted(estimator)
     X = before_last_step(estimator, X)
     estimator = last_step(estimator)
+    if offset is not None and not isinstance(estimator, GeneralizedLinearModel):
+        raise TypeError(
+            "offset is of a GeneralizedLinearRegressor or GeneralizedLinearClassifier, "
+            f"got one with {type(estimator).__name__}"
+        )
     if hasattr(estimator, "_objective_of"):
         return NetworkProblem(*estimator._objective_of(X, y, sample_weight))
     for kinds, problems in OF_KINDS.items():
         if isinstance(estimator, kinds):
-            return LinearProblems(problems(estimator, X, y, sample_weight))
+            options = {} if offset is None else {"offset": offset}
+            return LinearProblems(problems(estimator, X, y, sample_weight, **options))
     raise TypeError(f"estimator must be {KNOWN}, got {type(estimator).__name__}")
 
 
@@ -220,6 +226,8 @@ def _of_squares(estimator, X, y, sample_weight):
     Y = np.asarray(y, np.float64).reshape(len(y), -1)
     total, design = _total(weight, len(Y)), Design(X, thread_count(None))
     coefs, intercepts = np.atleast_2d(_dense(estimator.coef_)), np.ravel(estimator.intercept_)
+    if Y.shape[1] != len(coefs):
+        raise ValueError(f"y must have the {len(coefs)} targets of the fit, got {Y.shape[1]}")
     alphas = np.broadcast_to(getattr(estimator, "alpha_", getattr(estimator, "alpha", 0.0)), Y.shape[1])
     for k, alpha in enumerate(alphas):
         if isinstance(estimator, (LinearRegression, Ridge, RidgeCV)):  # sums of squares
@@ -239,27 +247,30 @@ def _of_squares(estimator, X, y, sample_weight):
         yield Problem(function, function.pack(coefs[k], intercepts[min(k, len(intercepts) - 1)]), scale)
 
 
-def _of_means(estimator, X, y, sample_weight):
+def _of_means(estimator, X, y, sample_weight, offset=None):
     """Any loss of one output, as the generalized linear models have it."""
     loss, X, y, weight = estimator._rows_of_inference(X, y, sample_weight)
-    weight, X, y = drop_weightless(weight, X.astype(np.float64, copy=False), y)
-    return [_packed(estimator, loss, X, y, weight, estimator.coef_, estimator.intercept_)]
+    offset = np.zeros(len(y)) if offset is None else check_offset(offset, X)
+    weight, X, y, offset = drop_weightless(weight, X.astype(np.float64, copy=False), y, offset)
+    return [_packed(estimator, loss, X, y, weight, estimator.coef_, estimator.intercept_, offset)]
 
 
-def _of_labels(estimator, X, y, sample_weight):
+def _of_labels(estimator, X, y, sample_weight, offset=None):
     """The same of labels: of two classes, of all in one problem, or of each against the rest."""
     loss, X, _, weight = estimator._rows_of_inference(X, y, sample_weight)
     codes = np.searchsorted(estimator.classes_, np.asarray(y).ravel())
-    weight, X, codes = drop_weightless(weight, X.astype(np.float64, copy=False), codes)
+    offset = estimator._offset_of_two(offset, X, len(estimator.classes_))
+    offset = np.zeros(len(codes)) if offset is None else offset
+    weight, X, codes, offset = drop_weightless(weight, X.astype(np.float64, copy=False), codes, offset)
     K = len(estimator.classes_) if hasattr(loss, "value_row") else None
     targets = [codes] if K else list(estimator._one_against_the_rest(codes, len(estimator.classes_)))
     for k, target in enumerate(targets):
         rows = slice(None) if K else k
         fitted = estimator.coef_[rows], estimator.intercept_[rows]
-        yield _packed(estimator, loss, X, target, weight, *fitted, n_outputs=K)
+        yield _packed(estimator, loss, X, target, weight, *fitted, offset, n_outputs=K)
 
 
-def _packed(estimator, loss, X, y, weight, coef, intercept, n_outputs=None):
+def _packed(estimator, loss, X, y, weight, coef, intercept, offset, n_outputs=None):
     ratio = getattr(estimator, "l1_ratio", 0.0)
     function = LinearObjective(
         loss,
@@ -269,6 +280,7 @@ def _packed(estimator, loss, X, y, weight, coef, intercept, n_outputs=None):
         l1=estimator.alpha * ratio,
         l2=estimator.alpha * (1.0 - ratio),
         positive=getattr(estimator, "positive", False),
+        offset=offset if offset.any() else None,
         intercept=estimator.fit_intercept,
         n_outputs=n_outputs,
     )

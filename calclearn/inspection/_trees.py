@@ -72,7 +72,7 @@ class TreeDisplay:
 
         Parameters
         ----------
-        estimator : NewtonBoostingClassifier, NewtonBoostingRegressor, or a pipeline that ends with one
+        estimator : NewtonBoostingClassifier, NewtonBoostingRegressor, or a pipeline or search of one
             Or anything else with a method ``trees_to_dataframe()``.
         tree : int, default=0
             Its index in that frame; negative ones count from the end.

@@ -324,6 +324,11 @@ class LogisticRegressionCV(LogisticRegression):
 
     # ---------------------------------------------------------------------------------------- parts
 
+    def _strength(self):
+        """`(C, l1_ratio)` as they were chosen: one pair for all classes."""
+        C, ratio = (np.ravel(chosen)[0] for chosen in (self.C_, self.l1_ratio_))
+        return float(C), {"l1": 1.0, "l2": 0.0}.get(self.penalty, float(ratio or 0.0))
+
     def _settings(self):
         """`(ratios, tried, scoring, legacy)` with the deprecated values resolved, and warned of.
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from .._runtime import threads
 from ..optimize._stopping import ITERATIONS, KKT, NOT_FINITE, VIOLATED
-from ._finish import finish
+from ._finish import finish, to_the_minimum
 from ._gram import Table
 from ._pairs import MOST, solve_pairs
 from ._rows import GramRows, WholeGram
@@ -182,7 +182,10 @@ def _sets(dual, rows, beta, raw, tol, limit):
 
 
 def _at_once(dual, K, beta, raw, tol, limit):
-    """The same where all multipliers are in one set: pairs alone, as long as they lower the objective."""
+    """The same where all multipliers are in one set: pairs, as long as they lower the objective.
+
+    Where they take many steps, as of rows that are nearly dependent, Newton's step goes between them.
+    """
     gradient, work = dual.gradient(raw), np.empty((3, len(beta)))
     box, n_steps, since = (dual.lower, dual.upper, dual.group, dual.n_groups), 0, 0
     value = beta @ (gradient + dual.linear)
@@ -192,6 +195,7 @@ def _at_once(dual, K, beta, raw, tol, limit):
         n_steps += steps
         if steps < most:
             break
+        to_the_minimum(dual, K, beta, gradient)
         before, value = value, beta @ (gradient + dual.linear)
         since = 0 if before - value > NOTHING * abs(value) else since + 1
     return n_steps

@@ -8,7 +8,8 @@ whose sums are kept.  With E telling the groups, its minimum solves
         = \begin{pmatrix} -g_F \\ 0 \end{pmatrix},
 
 one linear system where pairs would take thousands of steps, and exact where they would end within `tol`.
-Those that meet a bound on the way stay there, and the others go on.  Derivation:
+Those that meet a bound on the way stay there, and the others go on.  Pairs that take many steps are helped
+on the way, too.  Derivation:
 docs/derivations/svm.md, (12).
 """
 
@@ -16,8 +17,10 @@ import numpy as np
 from numba.extending import register_jitable
 
 from .._runtime.jit import kernel
+from ._rows import gathered
 
 MOST = 1024  # free multipliers, up to which the system is no work beside the rest
+FEW = 256  # up to which it is none beside some ten thousand pairs
 ROUNDS = 20  # multipliers that may meet a bound, one after the other
 RIDGE = 1e-10  # of the mean diagonal: Gram matrices may be singular
 ROUNDING = 1e-13  # of the largest multiplier
@@ -52,6 +55,17 @@ def finish(dual, source, beta, raw):
             return None
         beta[free] = moved
     return _snapped(dual, beta)
+
+
+def to_the_minimum(dual, K, beta, gradient):
+    """The same on the way, of the Gram values of all multipliers: changes `beta` and `gradient` in place."""
+    free = np.flatnonzero((beta > dual.lower) & (beta < dual.upper))
+    if not 2 <= len(free) <= FEW:
+        return
+    moved, box = beta[free], (dual.lower[free], dual.upper[free], dual.group[free])
+    if _to_the_minimum(gathered(K, free, free), gradient[free], moved, *box, dual.n_groups):
+        gradient += K[:, free] @ (moved - beta[free])
+        beta[free] = moved
 
 
 def _snapped(dual, beta):
@@ -106,6 +120,8 @@ def _step(K, gradient, group, n_groups):
         step, offset = step + d, offset + b
         if np.abs(d).max() <= REFINED * np.abs(step).max():
             break
+    for s in range(n_groups):  # with a matrix near to singular the sums stay but for much rounding
+        step -= np.dot(E[s], step) / max(E[s].sum(), 1.0) * E[s]
     return step if np.isfinite(step).all() else np.empty(0)
 
 

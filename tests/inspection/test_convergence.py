@@ -224,6 +224,16 @@ def test_records_are_drawn_against_iterations_and_seconds():
         ConvergenceDisplay.from_callback(recorders, quantity="gradient_norm")
 
 
+def test_the_gap_is_of_one_problem():
+    recorder = ConvergenceRecorder()
+    GeneralizedLinearClassifier(alpha=0.1).set_callbacks(recorder).fit(X, TWO + (Y > 2))
+    with pytest.raises(
+        TypeError, match=r"is of one problem, and Generalized.* solved 3, one after the other"
+    ):
+        ConvergenceDisplay.from_callback(recorder, quantity="gap")
+    assert ConvergenceDisplay.from_callback(recorder, quantity="gap", minimum=0.0).values[0].size
+
+
 def test_records_of_nothing_are_refused():
     recorder = ConvergenceRecorder()
     Ridge().set_callbacks(recorder).fit(X, Y)

@@ -9,7 +9,7 @@ from scipy.optimize import minimize, rosen, rosen_der
 
 from calclearn.inspection import ConvergenceRecorder, LossSurfaceDisplay
 from calclearn.inspection._objective import objective_of
-from calclearn.linear_model import LinearRegression, LogisticRegression
+from calclearn.linear_model import GeneralizedLinearRegressor, LinearRegression, LogisticRegression
 from calclearn.neural_network import MLPRegressor
 from calclearn.optimize import LBFGS
 
@@ -106,6 +106,13 @@ def test_of_a_fitted_model_it_is_the_documented_objective():
     weight = np.linspace(0.5, 2.0, 40)
     weighted = LossSurfaceDisplay.from_estimator(model, X[:, :1], Y, weight, **FEW)
     assert_allclose(weighted.values[3, 3], np.sum(weight * (Y - model.predict(X[:, :1])) ** 2))
+
+
+def test_an_offset_is_that_of_the_fit():
+    model, offset = GeneralizedLinearRegressor(), np.linspace(-2.0, 2.0, len(Y))
+    model.fit(X[:, :1], Y, offset=offset)
+    display = LossSurfaceDisplay.from_estimator(model, X[:, :1], Y, offset=offset, **FEW)
+    assert_allclose(display.values[3, 3], model.optimality_.objective)
 
 
 def test_a_recorded_fit_is_drawn_with_its_path():

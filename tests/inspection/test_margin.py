@@ -7,6 +7,7 @@ from matplotlib import pyplot as plt
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import make_moons
 from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -66,6 +67,15 @@ def test_bounds_of_weighted_rows_pipelines_and_sparse_rows(moons):
     assert_allclose(sparse.values, dense.values, atol=1e-6)
 
 
+def test_the_machine_that_a_search_has_chosen_has_its_multipliers(moons):
+    X, y = moons
+    search = GridSearchCV(make_pipeline(StandardScaler(), SVC()), {"svc__C": [1.0, 2.0]}, cv=2).fit(X, y)
+    found = MarginDisplay.from_estimator(search, X, y[:, None], grid_resolution=5)
+    alone = MarginDisplay.from_estimator(search.best_estimator_, X, y, grid_resolution=5)
+    assert_array_equal(found.multipliers, alone.multipliers)
+    assert found.multipliers.any()
+
+
 def test_other_shapes_are_refused(moons):
     X, y = moons
     with pytest.raises(ValueError, match="must have two features"):
@@ -76,6 +86,8 @@ def test_other_shapes_are_refused(moons):
         MarginDisplay.from_estimator(SVR().fit(X, y), X, y)
     with pytest.raises(NotFittedError):
         MarginDisplay.from_estimator(SVC(), X, y)
+    with pytest.raises(ValueError, match="y must have the classes of the fit"):
+        MarginDisplay.from_estimator(SVC().fit(X, y), X, y + 1)
     three = np.arange(len(y)) % 3
     with pytest.raises(ValueError, match="of two classes, got 3"):
         MarginDisplay.from_estimator(SVC().fit(X, three), X, three)

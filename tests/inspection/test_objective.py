@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_matrix
 from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -19,6 +20,7 @@ from calclearn.linear_model import (
     Lasso,
     LinearRegression,
     LogisticRegression,
+    LogisticRegressionCV,
     PoissonRegressor,
     QuantileRegressor,
     Ridge,
@@ -32,6 +34,7 @@ X = RNG.normal(size=(60, 3))
 Y = X @ [1.0, -2.0, 0.5] + 0.3 * RNG.normal(size=60) + 1.0
 TWO, THREE = (Y > 1).astype(int), (Y > 1).astype(int) + (Y > 2.5)
 WEIGHT = np.where(np.arange(60) == 3, 0.0, RNG.uniform(0.5, 2.0, 60))
+PLAIN = {"l1_ratios": (0,), "scoring": "neg_log_loss", "use_legacy_attributes": True}  # no warnings
 SMOOTH = [
     (LinearRegression(), Y),
     (LinearRegression(fit_intercept=False), np.column_stack([Y, X[:, 0] + THREE])),
@@ -40,6 +43,7 @@ SMOOTH = [
     (LogisticRegression(tol=1e-8), TWO),
     (LogisticRegression(tol=1e-8, class_weight="balanced"), THREE),
     (LogisticRegression(solver="liblinear", C=0.5, tol=1e-8), TWO),
+    (LogisticRegressionCV(Cs=3, cv=2, tol=1e-8, **PLAIN), THREE),
     (PoissonRegressor(), np.abs(Y)),
     (GeneralizedLinearRegressor("huber", alpha=0.1), Y),
     (GeneralizedLinearClassifier("squared_hinge", alpha=0.1), THREE),
@@ -53,6 +57,7 @@ KINKED = [
     (ElasticNet(0.2), Y),
     (ElasticNetCV(cv=3), Y),
     (LogisticRegression(l1_ratio=1, C=0.1, tol=1e-8), THREE),
+    (LogisticRegressionCV(Cs=[0.1], cv=2, tol=1e-8, **PLAIN | {"l1_ratios": (0.5,)}), TWO),
     (LogisticRegression(solver="liblinear", l1_ratio=1, C=0.5, tol=1e-9), TWO),
     (GeneralizedLinearClassifier("multinomial_log_loss", alpha=0.1, l1_ratio=0.5), THREE),
     (LinearSVC(penalty="l1", dual=False), TWO),
@@ -112,6 +117,34 @@ def test_a_pipeline_is_looked_at_behind_its_transformers():
     assert objective_of(Ridge().fit(single, Y), single, Y).hessian(np.zeros(4)).dtype == np.float64
 
 
+def test_searches_and_pipelines_in_pipelines_are_looked_into():
+    model = make_pipeline(StandardScaler(), make_pipeline(StandardScaler(), Ridge()))
+    search = GridSearchCV(model, {"pipeline__ridge__alpha": [1.0, 2.0]}, cv=2).fit(X, Y)
+    ridge = search.best_estimator_[-1][-1]
+    objective = objective_of(search, X, Y)
+    assert_allclose(objective.value(objective.x), ridge.optimality_.objective)
+    assert_array_equal(flat_parameters(search), flat_parameters(ridge))
+    assert curvature(search, X, Y).stationary
+
+
+@pytest.mark.parametrize("weight", [None, WEIGHT], ids=["alike", "weighted"])
+@named(
+    [
+        (GeneralizedLinearRegressor("poisson", alpha=0.1), THREE),
+        (GeneralizedLinearClassifier(alpha=0.1), np.array(["no", "yes"])[TWO]),
+    ]
+)
+def test_an_offset_of_the_fit_is_handed_in_again(model, y, weight):
+    offset = np.linspace(-2.0, 2.0, len(y))
+    model.fit(X, y, weight, offset=offset)
+    objective = objective_of(model, X, y, weight, offset)
+    assert_allclose(objective.value(objective.x), model.optimality_.objective, rtol=1e-12)
+    assert curvature(model, X, y, weight, offset=offset, gradient_tol=1e-5).stationary
+    assert not curvature(model, X, y, weight, gradient_tol=1e-5).stationary
+    with pytest.raises(ValueError, match="offset must have shape"):
+        curvature(model, X, y, weight, offset=offset[1:])
+
+
 def test_what_has_no_known_objective_is_refused():
     with pytest.raises(TypeError, match=r"estimator must be a network .*, got StandardScaler"):
         curvature(StandardScaler().fit(X), X, TWO)
@@ -120,6 +153,10 @@ def test_what_has_no_known_objective_is_refused():
         curvature(machine, X, THREE)
     with pytest.raises(NotFittedError):
         curvature(Ridge(), X, Y)
+    with pytest.raises(TypeError, match=r"offset is of a GeneralizedLinear.*, got one with Ridge"):
+        curvature(Ridge().fit(X, Y), X, Y, offset=Y)
+    with pytest.raises(ValueError, match="y must have the 1 targets of the fit, got 2"):
+        curvature(Ridge().fit(X, Y), X, np.column_stack([Y, Y]))
     with pytest.raises(ValueError, match="classes of the fit"):
         curvature(LogisticRegression().fit(X, TWO), X, THREE)
 

@@ -9,9 +9,10 @@ from scipy.optimize import LinearConstraint, minimize
 from sklearn.datasets import load_digits, make_classification
 from sklearn.metrics.pairwise import pairwise_kernels
 
+from calclearn.optimize._stopping import KKT
 from calclearn.svm import SVC
 from calclearn.svm._decomposition import solve
-from calclearn.svm._dual import Dual, classification
+from calclearn.svm._dual import Dual, classification, nu_regression, regression
 from calclearn.svm._gram import Table
 
 GRAMS = [
@@ -95,6 +96,23 @@ def test_any_dual_of_the_form_is_solved(seed):
     assert_allclose([found.beta[group == s].sum() for s in (0, 1)], 0.0, atol=1e-12)
     assert (found.beta >= lower).all()
     assert (found.beta <= upper).all()
+
+
+@pytest.mark.parametrize("n_groups", [1, 2])
+def test_nearly_dependent_rows_end_by_newtons_steps(n_groups):
+    """Large bounds and few features: pairs alone, as LIBSVM's, are not at an end after ten million steps."""
+    rng = np.random.default_rng(3)
+    X = 3.0 * rng.normal(size=(60, 20))
+    y = 100.0 * X[:, 0] + rng.normal(size=60)
+    C = np.full(60, 3000.0)
+    dual = regression(y, C, 0.1) if n_groups == 1 else nu_regression(y, C, 0.5)
+    options = {"tol": 1e-3, "max_steps": 2_000_000, "cache_bytes": 1e6, "n_threads": 1}
+    found = solve(dual, Table(X @ X.T), **options)
+    assert (found.reason, found.violation < 1e-3) == (KKT, True)
+    for s in range(n_groups):
+        here = dual.group == s
+        assert_allclose(found.beta[here].sum(), dual.start[here].sum(), atol=1e-12 * C.sum())
+    assert ((dual.lower <= found.beta) & (found.beta <= dual.upper)).all()
 
 
 @pytest.mark.parametrize("cache_size", [1e-3, 4, 200])
