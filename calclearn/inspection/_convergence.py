@@ -16,7 +16,8 @@ LABELS = {
 }
 RECORD = (
     "fit it with a callback, estimator.set_callbacks(recorder := ConvergenceRecorder()), and use "
-    "ConvergenceDisplay.from_callback(recorder)"
+    "ConvergenceDisplay.from_callback(recorder); what is solved in closed form, by coordinates or pair by pair "
+    "reports no iterations to it"
 )
 
 
@@ -198,7 +199,7 @@ class ConvergenceDisplay:
         values = []
         for recorder in recorders:
             if not recorder.objective_:
-                whose = type(recorder.estimator_).__name__ if recorder.estimator_ is not None else "nothing"
+                whose = type(recorder.estimator_).__name__ if recorder.estimator_ is not None else "the fit"
                 raise ValueError(f"callback has recorded no iterations: {whose} reports none")
             values.append(np.array(recorder.objective_))
             if quantity == "gap":
