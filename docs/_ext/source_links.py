@@ -31,12 +31,14 @@ def page_of(path):
 
 
 class Source(SphinxRole):
-    """{source}`name`: the last part of the name, as a link to the line that defines it."""
+    """{source}`name`: the last part of the name, a method's with its class, links to where it is defined."""
 
     def run(self):
         """Return the link, or the name alone and a warning where there is no such name."""
         name = self.text.lstrip("~")
-        text = nodes.literal(name, name.rpartition(".")[2], classes=["source"])
+        *_, owner, last = name.split(".")
+        shown = f"{owner}.{last}" if owner.lstrip("_")[:1].isupper() else last
+        text = nodes.literal(name, shown, classes=["source"])
         try:
             path, line = definition(name)
         except LookupError as error:
