@@ -68,6 +68,8 @@ autosummary_generate = True
 autosummary_context = {"inherited": reference.inherited}
 autodoc_member_order = "groupwise"
 autodoc_inherit_docstrings = True
+toc_object_entries_show_parents = "hide"
+highlight_options = {"python": {"stripnl": True}}  # doctests of pages end with a blank line
 default_role = "literal"  # single backticks of docstrings
 add_module_names = False
 numpydoc_show_class_members = False
@@ -97,6 +99,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
     "filename_pattern": r"/plot_",
+    "default_thumb_file": str(HERE / "_static" / "favicon.svg"),
     "within_subsection_order": "FileNameSortKey",
     "reset_modules": ("matplotlib", "reference.reset"),
     "abort_on_example_error": True,

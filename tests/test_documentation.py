@@ -38,7 +38,7 @@ def public_modules():
         for name in package.__all__
         if inspect.ismodule(member := getattr(package, name))
     ]
-    listed = re.findall(r"^   (calclearn[.\w]+)$", text(ROOT / "docs" / "api" / "index.rst"), re.M)
+    listed = re.findall(r"^   [.\w]+ <(calclearn[.\w]+)>$", text(ROOT / "docs" / "api" / "index.rst"), re.M)
     return sorted({*packages, *offered, *listed})
 
 
@@ -213,7 +213,7 @@ def test_the_api_reference_is_complete(module):
     }
     own = {name for name, member in public_names(module).items() if id(member) not in elsewhere}
     assert sorted(listed_names(module)) == sorted(own)
-    assert f"   {module}\n" in text(ROOT / "docs" / "api" / "index.rst")
+    assert f" <{module}>\n" in text(ROOT / "docs" / "api" / "index.rst")
 
 
 @pytest.mark.parametrize("module", public_modules())

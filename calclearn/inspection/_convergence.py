@@ -16,7 +16,7 @@ LABELS = {
 }
 RECORD = (
     "fit it with a callback, estimator.set_callbacks(recorder := ConvergenceRecorder()), and use "
-    "ConvergenceDisplay.from_callback(recorder); what is solved in closed form, by coordinates or pair by pair "
+    "ConvergenceDisplay.from_callback(recorder); what is solved in closed form, by coordinates or by pairs "
     "reports no iterations to it"
 )
 

@@ -81,7 +81,8 @@ def curvature(estimator, X, y, sample_weight=None, *, offset=None, tol=None, gra
     if len(x) <= DENSE:
         H = objective.hessian(x)[np.ix_(free, free)]
         tol = DIFFERENCES if tol is None and not objective.exact else tol
-        return classify(H, gradient, tol=tol, gradient_tol=gradient_tol)
+        largest = np.full(free.size, np.abs(gradient).max())  # of all, those at a kink too
+        return classify(H, largest, tol=tol, gradient_tol=gradient_tol)
     eigenvalues = _extreme_eigenvalues(objective, x, free)
     tol = 10.0 * LANCZOS if tol is None else tol
     found = from_eigenvalues(eigenvalues, gradient, tol=tol, gradient_tol=gradient_tol)

@@ -1,7 +1,12 @@
-r"""Equations with a number of their own, ``\tag{n}``: MathJax allows it only outside of ``split``.
+r"""Equations with a number of their own, and formulas in a line of text.
 
-Sphinx wraps what has several lines into ``split``; an equation with a tag is handed over as it is instead.
+MathJax allows ``\tag{n}`` only outside of ``split``.  Sphinx wraps what has several lines into ``split``; an
+equation with a tag is handed over as it is instead.
+
+Browsers break lines on both sides of a formula, even before a comma: it is kept with what follows it.
 """
+
+import re
 
 from docutils import nodes
 from sphinx.transforms import SphinxTransform
@@ -21,7 +26,25 @@ class Tagged(SphinxTransform):
                 node[:] = [nodes.Text(rf"\[{text}\]")]
 
 
+class Attached(SphinxTransform):
+    """Keep a formula and the punctuation behind it on one line."""
+
+    default_priority = 400
+
+    def apply(self, **_):
+        """Wrap both."""
+        for node in list(self.document.findall(nodes.math)):
+            after = node.next_node(descend=False, siblings=True)
+            marks = isinstance(after, nodes.Text) and re.match(r"[.,;:?!)\]]+", after)
+            if marks:
+                node.parent.replace(after, nodes.Text(after[marks.end() :]))
+                both = nodes.inline(classes=["unbroken"])
+                node.replace_self(both)
+                both += [node, nodes.Text(marks.group())]
+
+
 def setup(app):
-    """Register the transform."""
+    """Register the transforms."""
     app.add_transform(Tagged)
+    app.add_transform(Attached)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -31,13 +31,13 @@ def page_of(path):
 
 
 class Source(SphinxRole):
-    """{source}`name`: a link to the line that defines it, with the last part of the name; of methods two."""
+    """{source}`name`: the last part of the name, a method's with its class, links to where it is defined."""
 
     def run(self):
         """Return the link, or the name alone and a warning where there is no such name."""
         name = self.text.lstrip("~")
         *_, owner, last = name.split(".")
-        shown = f"{owner}.{last}" if owner.lstrip("_")[0].isupper() else last
+        shown = f"{owner}.{last}" if owner.lstrip("_")[:1].isupper() else last
         text = nodes.literal(name, shown, classes=["source"])
         try:
             path, line = definition(name)

@@ -85,8 +85,9 @@ def test_a_narrow_window_shows_all_of_it(visit, path):
 @pytest.mark.parametrize(("words", "found"), [("Huber", "Huber"), ("duality gap", "L1 penalties")])
 def test_search_answers(visit, words, found):
     page = visit(f"search.html?q={words.replace(' ', '+')}")
-    page.wait_for_function("document.querySelectorAll('#search-results ul.search li a').length > 0")
-    page.wait_for_function("!document.querySelector('#search-progress')?.textContent")
+    page.wait_for_function(  # answers come one by one
+        "document.querySelector('#search-results .search-summary')?.textContent.includes('finished')"
+    )
     titles = page.locator("#search-results ul.search li a").all_inner_texts()
     assert any(found in title for title in titles)
     assert page.complaints == []
