@@ -320,8 +320,8 @@ def _values(f, draws):
     except (TypeError, ValueError) as error:
         if "Python scalar" in str(error) or "truth value of an array" in str(error):
             raise TypeError(
-                f"f gets an array of draws, of shape {draws.shape}, and must not ask for a number: write np.exp "
-                f"instead of math.exp, and np.where instead of if ({error})"
+                f"f gets an array of draws, of shape {draws.shape}, and must not ask for a number: write "
+                f"np.exp instead of math.exp, and np.where instead of if ({error})"
             ) from error
         raise
     if values.ndim == 0:
@@ -329,8 +329,9 @@ def _values(f, draws):
         alone = [f(draw[None]) for draw in draws[:PROBES]] if len(draws) > 1 else []
         if not all(np.array_equal(np.ravel(one), [values], equal_nan=True) for one in alone):
             raise ValueError(
-                f"f returns one number for all draws, which depends on them; it gets an array of draws, of shape "
-                f"{draws.shape}, and must return one value for each: sums and means need axis=1 or the like"
+                "f returns one number for all draws, which depends on them; it gets an array of draws, of "
+                f"shape {draws.shape}, and must return one value for each: "
+                + ("sums and means need axis=1" if draws.ndim > 1 else "leave out sums and means")
             )
         return constant
     if len(values) != len(draws):
@@ -435,8 +436,8 @@ def _member(family, parameters):
     """The distribution of a family with these parameters."""
     if not callable(family):
         raise TypeError(
-            f"family must make a distribution of its parameters, as stats.norm does; got {family!r}, which has "
-            "them already"
+            f"family must make a distribution of its parameters, as stats.norm does; got {family!r}, which "
+            "has them already"
         )
     try:
         return family(**parameters)
@@ -462,8 +463,8 @@ def _check_support(distribution, family, parameters):
             moves = (moved != ends) & ~np.isnan(moved)  # NaN is outside of the domain of the parameter
             if (density(ends[moves]) > 0).any():
                 raise ValueError(
-                    f"the support of the distribution, {tuple(ends.tolist())}, moves with {name}, and the score "
-                    "is then biased: use estimator='pathwise'"
+                    f"the support of the distribution, {tuple(ends.tolist())}, moves with {name}, and the "
+                    "score is then biased: use estimator='pathwise'"
                 )
 
 

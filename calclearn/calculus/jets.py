@@ -94,8 +94,8 @@ class Jet(np.lib.mixins.NDArrayOperatorsMixin):
 
     def __float__(self):
         raise TypeError(
-            "math.exp, or float(), on a Jet: write np.exp, np.sqrt, np.log ... instead of math's, and np.where "
-            "instead of writing into a plain array, out[mask] = x"
+            "math.exp, or float(), on a Jet: write np.exp, np.sqrt, np.log ... instead of math's, and "
+            "np.where instead of writing into a plain array, out[mask] = x"
         )
 
     def __bool__(self):

@@ -155,7 +155,7 @@ def test_a_component_lost_in_a_large_value_is_not_said_to_be_wrong():
 @pytest.mark.parametrize("mode", ["reverse", "forward", "numerical"])
 def test_jac_may_be_the_name_of_a_mode(mode):
     assert check_derivatives(cubic, X, jac=mode, rtol=1e-5).ok
-    with pytest.raises(ValueError, match="mode must be one of .* got 'sideways'"):
+    with pytest.raises(ValueError, match=r"mode must be one of .* got 'sideways'"):
         check_derivatives(cubic, X, jac="sideways")
 
 
