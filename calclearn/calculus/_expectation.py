@@ -11,6 +11,8 @@ Estimation in Machine Learning", JMLR 21 (2020).
 """
 
 import html
+import numbers
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from math import floor, inf, log10
@@ -23,6 +25,7 @@ from .limits import wynn
 
 CUTS = (np.log(2.0), 2.0, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0)  # of -log of the probability of a tail
 FIRST_BLOCK, MOST_TERMS = 64, 2**20  # of a sum over integers
+PROBES = 8  # draws at which a function that returns one number for all of them is asked for one
 SHRINK = 6  # how often a step that leaves the domain of a parameter is divided by ten
 STEP = (2.0**-52) ** (1 / 5)  # balances truncation and rounding of differences of fourth order
 
@@ -157,6 +160,8 @@ def expectation(f, distribution, *, method="quadrature", n_samples=10_000, rando
     ------
     ValueError
         If `f` does not return one value a draw, or the method does not suit the distribution.
+    TypeError
+        If `f` takes numbers only, as ``math.exp``.
 
     Examples
     --------
@@ -212,7 +217,8 @@ def expectation_gradient(
           the share that jumps contribute is missed.
         - "score", also known as the likelihood-ratio estimator or REINFORCE:
           :math:`(f(x) - b)\,\nabla_\theta \log p(x; \theta)`.  For any `f` and any distribution with a
-          density or probabilities whose support does not depend on the parameters.
+          density or probabilities whose support does not depend on the parameters, unless the density is 0
+          at the end that moves.
     n_samples : int, default=10_000
         Draws; two at least.
     baseline : {"mean"}, float or None, default="mean"
@@ -233,6 +239,8 @@ def expectation_gradient(
     ------
     ValueError
         If the estimator does not suit the distribution, or something is not finite.
+    TypeError
+        If `family` is a frozen distribution or has no such parameters, or `parameters` is no dict.
 
     Notes
     -----
@@ -261,19 +269,21 @@ def expectation_gradient(
       loc    1.951 ± 0.07
       scale  3.87 ± 0.1
     """
-    parameters = {name: np.asarray(value, np.float64) for name, value in dict(parameters).items()}
+    if not isinstance(parameters, Mapping):
+        raise TypeError(f"parameters must be a dict, as {{'loc': 0.0, 'scale': 1.0}}, got {parameters!r}")
+    parameters = {name: np.asarray(value, np.float64) for name, value in parameters.items()}
     if not parameters:
         raise ValueError("parameters must name at least one, got none")
     if estimator not in ("pathwise", "score"):
         raise ValueError(f"estimator must be 'pathwise' or 'score', got {estimator!r}")
-    if n_samples < 2:
-        raise ValueError(f"n_samples must be at least 2, got {n_samples}")
-    distribution = family(**parameters)
+    _checked_count(n_samples, 2)
+    distribution = _member(family, parameters)
     draws = _draws(distribution, n_samples, random_state)
     values = _values(f, draws)
     if values.ndim != 1:
         raise ValueError(f"f must return one number a draw, got shape {values.shape} for {n_samples} draws")
     if estimator == "score":
+        _check_support(distribution, family, parameters)
         terms = _score_terms(values, draws, family, parameters, baseline)
     else:
         slopes = _slopes(f, derivative, draws)
@@ -291,9 +301,13 @@ def expectation_gradient(
 # ------------------------------------------------------------------------------------------- expectations
 
 
+def _checked_count(n_samples, least):
+    if not isinstance(n_samples, numbers.Integral) or n_samples < least:
+        raise ValueError(f"n_samples must be an integer of at least {least}, got {n_samples!r}")
+
+
 def _draws(distribution, n_samples, random_state):
-    if n_samples < 1:
-        raise ValueError(f"n_samples must be at least 1, got {n_samples}")
+    _checked_count(n_samples, 1)
     rng = np.random.default_rng(random_state)
     draws = np.asarray(distribution.rvs(size=n_samples, random_state=rng), np.float64)
     return draws.reshape(n_samples, *draws.shape[1:]) if n_samples > 1 or draws.ndim else draws.reshape(1)
@@ -301,9 +315,25 @@ def _draws(distribution, n_samples, random_state):
 
 def _values(f, draws):
     """One value of f for each draw."""
-    values = np.asarray(f(draws), np.float64)
+    try:
+        values = np.asarray(f(draws), np.float64)
+    except (TypeError, ValueError) as error:
+        if "Python scalar" in str(error) or "truth value of an array" in str(error):
+            raise TypeError(
+                f"f gets an array of draws, of shape {draws.shape}, and must not ask for a number: write "
+                f"np.exp instead of math.exp, and np.where instead of if ({error})"
+            ) from error
+        raise
     if values.ndim == 0:
-        return np.full(len(draws), float(values))
+        constant = np.full(len(draws), float(values))
+        alone = [f(draw[None]) for draw in draws[:PROBES]] if len(draws) > 1 else []
+        if not all(np.array_equal(np.ravel(one), [values], equal_nan=True) for one in alone):
+            raise ValueError(
+                "f returns one number for all draws, which depends on them; it gets an array of draws, of "
+                f"shape {draws.shape}, and must return one value for each: "
+                + ("sums and means need axis=1" if draws.ndim > 1 else "leave out sums and means")
+            )
+        return constant
     if len(values) != len(draws):
         raise ValueError(f"f must return one value a draw, got shape {values.shape} for {len(draws)} draws")
     return values
@@ -400,6 +430,42 @@ def _extrapolated(sums):
 
 
 # ---------------------------------------------------------------------------------------------- gradients
+
+
+def _member(family, parameters):
+    """The distribution of a family with these parameters."""
+    if not callable(family):
+        raise TypeError(
+            f"family must make a distribution of its parameters, as stats.norm does; got {family!r}, which "
+            "has them already"
+        )
+    try:
+        return family(**parameters)
+    except TypeError as error:
+        known = ""
+        if hasattr(family, "shapes"):  # SciPy's own
+            names = [*(family.shapes or "").replace(",", " ").split(), "loc"]
+            names += ["scale"] if hasattr(family, "pdf") else []
+            known = f"; its parameters are {', '.join(names)}"
+        raise TypeError(f"family cannot take the parameters {list(parameters)}{known} ({error})") from error
+
+
+def _check_support(distribution, family, parameters):
+    """The score misses what comes in or goes out at an end that moves, unless the density is 0 there."""
+    if not hasattr(distribution, "support"):
+        return
+    density = distribution.pdf if hasattr(distribution, "pdf") else distribution.pmf
+    ends = np.array(distribution.support(), np.float64)
+    for name, value in parameters.items():
+        step = STEP * np.where(value, np.abs(value), 1.0)
+        for there in (value + step, value - step):
+            moved = np.array(family(**parameters | {name: there}).support(), np.float64)
+            moves = (moved != ends) & ~np.isnan(moved)  # NaN is outside of the domain of the parameter
+            if (density(ends[moves]) > 0).any():
+                raise ValueError(
+                    f"the support of the distribution, {tuple(ends.tolist())}, moves with {name}, and the "
+                    "score is then biased: use estimator='pathwise'"
+                )
 
 
 def _in_parameters(function, parameters):

@@ -98,8 +98,17 @@ def outcome(y):
     """What a function returned, as an array of real numbers."""
     y = np.stack(y) if isinstance(y, list | tuple) else y
     if np.asarray(concrete(y)).dtype.kind not in "biuf":
-        raise TypeError(f"the function must return real numbers, got {y!r}")
+        raise TypeError(
+            f"the function must return real numbers, got {y!r}: build an array of several with np.stack"
+        )
     return y
+
+
+def array_of(x):
+    """A pandas or polars operand as an array, also in a list; all else as it is."""
+    if isinstance(x, list | tuple):
+        return [array_of(item) for item in x] if any(hasattr(item, "to_numpy") for item in x) else x
+    return x.to_numpy() if hasattr(x, "to_numpy") else x
 
 
 def ndim_of(x):
@@ -127,6 +136,7 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
     """
 
     __slots__ = ("level", "value")
+    __array_priority__, __pandas_priority__ = 2000, 5000  # pandas leaves operations with one to us
 
     def __init__(self, value, level):
         self.value, self.level = value, level
@@ -137,6 +147,7 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
     # -- what NumPy calls
 
     def __array_ufunc__(self, ufunc, method, *operands, **keywords):
+        operands = [array_of(x) for x in operands]
         if method == "__call__":
             implementation = RULES.get(ufunc)
             if implementation is None or keywords:
@@ -152,10 +163,12 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
         implementation = RULES.get(function)
         if implementation is None:
             raise no_rule(function)
-        return _bound(implementation, function, arguments, keywords)
+        keywords = {name: array_of(x) for name, x in keywords.items()}
+        return _bound(implementation, function, [array_of(x) for x in arguments], keywords)
 
     def __array__(self, dtype=None, copy=None):
-        raise NoRule(f"{_asking() or 'this'} {_NOT_AN_ARRAY}")
+        asking = _asking() or "this"
+        raise NoRule(f"{asking} {_NOT_PANDAS if asking.startswith('pandas.') else _NOT_AN_ARRAY}")
 
     # -- what it is
 
@@ -211,7 +224,7 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
     # -- its methods
 
     def __getitem__(self, index):
-        return RULES["getitem"](self, index)
+        return RULES["getitem"](self, array_of(index))
 
     def astype(self, dtype, copy=True):
         return RULES["astype"](self, dtype)
@@ -246,7 +259,14 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
     def __float__(self):
         raise NoRule(
             "float(), or a function of math, on an array that is being differentiated: write np.exp, np.log, "
-            "np.sqrt ... instead of math's, and leave out float(); or use mode='numerical'"
+            "np.sqrt ... instead of math's, leave out float(), and instead of writing into a plain array, "
+            "out[i] = x, build it with np.stack; or use mode='numerical'"
+        )
+
+    def item(self, *index):
+        raise NoRule(
+            "item() or tolist() of an array that is being differentiated, which has no plain numbers: write "
+            "x[i] or x.sum() instead of item(), and list(x) instead of tolist(); or use mode='numerical'"
         )
 
     def __int__(self):
@@ -255,7 +275,8 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
             "np.floor(x), which is constant, or use mode='numerical'"
         )
 
-    __index__ = item = tolist = __complex__ = __float__
+    tolist = item
+    __index__ = __complex__ = __float__
 
     # It is immutable: `a += b` names a new one.
     __iadd__ = np.lib.mixins.NDArrayOperatorsMixin.__add__
@@ -278,6 +299,10 @@ _NOT_AN_ARRAY = (
     "list, or of writing into np.empty or np.zeros, build arrays with np.stack or np.concatenate; write "
     "A @ x instead of A.dot(x), with a dense A; take logsumexp, softmax and log_softmax from "
     "calclearn.calculus and linear algebra from np.linalg; or use mode='numerical'"
+)
+_NOT_PANDAS = (
+    "computes with plain arrays only, not with one that is being differentiated: take the array first, as in "
+    "df.to_numpy() @ x; or use mode='numerical'"
 )
 
 

@@ -20,6 +20,7 @@ STEPS = tuple(10.0**-k for k in range(1, 14))  # relative to the larger of 1 and
 RUN = 3  # so many neighbouring steps, down to where rounding begins, must see a kink for it to be at x itself
 NOTHING_BUT_ROUNDING = 1e-10  # the step from which second differences hold no curvature any more
 RESOLVED = 1e-3  # the largest relative uncertainty of a difference that can judge
+ADVICE = "rescale x, or check at smaller numbers: f rounds off what a small entry changes in a large value"
 
 
 class DerivativeError(AssertionError):
@@ -76,7 +77,8 @@ class DerivativeReport:
     kinks : tuple of KinkAt
         Entries where the function has no derivative.
     unresolved : tuple of tuple of int
-        Entries that differences with these steps cannot judge: the function is too noisy, or too steep.
+        Entries that differences with these steps cannot judge: the function is too noisy, too steep, or too
+        large beside what they change.
     rtol, atol : float
         The tolerances.
     wrong : tuple of tuple of int
@@ -108,7 +110,11 @@ class DerivativeReport:
 
     @property
     def ok(self) -> bool:
-        """Whether every entry agrees, or is one of the subgradients at a kink."""
+        """Whether every entry agrees, or is one of the subgradients at a kink.
+
+        An entry that could not be judged is not confirmed, so it is not `ok`; where nothing is wrong, the
+        report says that much.
+        """
         return not self.wrong and not self.unresolved and all(kink.between for kink in self.kinks)
 
     @property
@@ -140,6 +146,10 @@ class DerivativeReport:
             yield "wrong", f"and {len(self.wrong) - 5} more"
         for index in self.unresolved[:5]:
             yield "unresolved", f"{_subscript(index)}: differences with these steps cannot judge it"
+        if len(self.unresolved) > 5:
+            yield "unresolved", f"and {len(self.unresolved) - 5} more"
+        if self.unresolved:
+            yield "advice", ADVICE
         for kink in self.kinks[:5]:
             side = "which is between" if kink.between else "which is NOT between"
             slopes = f"slopes {kink.left:.6g} and {kink.right:.6g}"
@@ -150,7 +160,11 @@ class DerivativeReport:
     @property
     def _title(self):
         what = "second derivatives" if self.order == 2 else "derivatives"
-        return f"{self.analytic.size} {what}: {'all right' if self.ok else 'FAILED'}"
+        verdict = "all right" if self.ok else "FAILED"
+        if self.unresolved and not (self.wrong or any(not kink.between for kink in self.kinks)):
+            others = ", the others are right" if len(self.unresolved) < self.analytic.size else ""
+            verdict = f"{len(self.unresolved)} of {self.analytic.size} could not be judged{others}"
+        return f"{self.analytic.size} {what}: {verdict}"
 
     def __repr__(self):
         lines = [("", self._title), *self._summary()]
@@ -184,10 +198,10 @@ def check_derivatives(f, x, *, jac=None, hess=None, order=1, mode=None, rtol=1e-
         Takes an array of the shape of `x` and returns a number or an array.
     x : float or array-like
         Where.
-    jac : callable or array-like, optional
+    jac : callable, array-like or str, optional
         The derivative to check, ``jac(x)`` or its value: of the shape of ``f(x)`` followed by that of `x`, so
-        that it is the gradient where `f` returns a number.  By default the one that
-        :func:`calclearn.calculus.jacobian` derives.
+        that it is the gradient where `f` returns a number.  By default, or by the name of a `mode`, the one
+        that :func:`calclearn.calculus.jacobian` derives.
     hess : callable or array-like, optional
         With ``order=2``, the Hessian to check, of the shape of `x` twice.  By default the one that
         :func:`calclearn.calculus.hessian` derives.
@@ -267,6 +281,8 @@ def _checked_steps(steps):
 
 def _derived(f, given, name, mode):
     """What the user handed in, or the operator of calculus of this name."""
+    if isinstance(given, str):  # a mode, as minimize takes it
+        given, mode = None, given
     if given is not None:
         return given
     operator = getattr(operators, name)

@@ -93,7 +93,10 @@ class Jet(np.lib.mixins.NDArrayOperatorsMixin):
     __ipow__ = np.lib.mixins.NDArrayOperatorsMixin.__pow__
 
     def __float__(self):
-        raise TypeError("math.exp, or float(), on a Jet: write np.exp, np.sqrt, np.log ... instead of math's")
+        raise TypeError(
+            "math.exp, or float(), on a Jet: write np.exp, np.sqrt, np.log ... instead of math's, and "
+            "np.where instead of writing into a plain array, out[mask] = x"
+        )
 
     def __bool__(self):
         raise TypeError("a Jet is neither true nor false: write a comparison such as x > 0")

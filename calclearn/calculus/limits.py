@@ -26,6 +26,7 @@ RUN = 6  # steps over which rounding noise is heard before it is rounded away
 EPSILON = 2.0**-52
 GROWING = 8  # last steps that must all grow, for a divergence
 LEAST_GROWTH = 1.15  # over these steps; that of a logarithm is 1.2
+MATH_ERRORS = ("math domain error", "expected a ")  # of Python's math, since 3.14 the second
 CONVERGED = 1e-4  # the error, relative to 1 and the values, up to which a limit is believed to exist
 
 
@@ -77,7 +78,8 @@ def limit(f, a, *, side="both") -> Limit:
     ----------
     f : callable
         Takes and returns a float.  It is not called at `a` itself.  NaN, and the exceptions of Python's
-        arithmetic (a division by zero, an overflow), mean that it is not defined there.
+        arithmetic (a division by zero, an overflow, math's "math domain error"), mean that it is not defined
+        there.
     a : float
         Where; may be ``inf`` or ``-inf``.
     side : {"both", "left", "right"}, default="both"
@@ -206,6 +208,10 @@ def evaluate(f, x):
             value = f(x)
     except ArithmeticError:
         return nan
+    except ValueError as error:
+        if str(error).startswith(MATH_ERRORS):
+            return nan
+        raise
     value = np.asarray(value)
     if value.size != 1 or value.dtype.kind not in "biuf":
         raise TypeError(f"f must return a real number, got {value!r} at {x}")

@@ -8,8 +8,10 @@ differences (:mod:`scipy.differentiate`), of any function, to about eight digits
 
 For the first two a function is written with operators and with NumPy's functions, and with the special
 functions of SciPy; an operation without a rule is an error that names it.  Plain arrays that it computes with
-must not be written to before it returns: reverse mode needs them once more on the way back.  Modes nest: a
-function that is differentiated may call these operators itself.
+must not be written to before it returns: reverse mode needs them once more on the way back.  Series and
+DataFrames that it computes with are taken as arrays, but for ``df @ x`` and ``df.dot(x)``, which pandas keeps
+to itself: write ``df.to_numpy() @ x``.  Modes nest: a function that is differentiated may call these
+operators itself.
 """
 
 import numbers

@@ -10,6 +10,7 @@ from ._lbfgs import LBFGS
 from ._line_search import LineSearchNewton
 from ._minimiser import Minimiser
 from ._newton import Newton, NewtonCG
+from ._scipy import given
 from .rules import UpdateRule
 from .rules._contract import REGISTRY
 
@@ -60,10 +61,11 @@ def minimize(
         Where to begin.
     args : tuple, default=()
         More arguments of `fun`, and of derivatives that are given.
-    method : str, Minimiser or UpdateRule, default="auto"
+    method : str, Minimiser, UpdateRule or None, default="auto"
         ``"newton"``, ``"newton-cg"``, ``"line-search-newton"``, ``"lbfgs"``, ``"coordinate-descent"``, the
         name of an update rule such as ``"adam"``, a record of any of these, or a method of SciPy's that this
-        package has no namesake of.  ``"auto"`` is `Newton` up to 100 parameters and `LBFGS` beyond.
+        package has no namesake of.  ``"auto"``, or None, is `Newton` up to 100 parameters and `LBFGS` beyond;
+        with bounds SciPy's ``"L-BFGS-B"``, and with constraints its ``"SLSQP"``.
     jac : {"reverse", "forward", "numerical"}, callable or True, optional
         The gradient: a mode of :func:`calclearn.calculus.gradient`, where None means ``"reverse"``;
         ``jac(x, *args)``; or True, and `fun` returns both.  ``"numerical"`` is for functions that cannot be
@@ -71,7 +73,8 @@ def minimize(
     hess, hessp : callable, optional
         ``hess(x, *args)`` and ``hessp(x, v, *args)``, the Hessian and its product with `v`.
     bounds, constraints, tol, callback, options
-        As in SciPy.  This package's methods take neither bounds nor constraints.
+        As in SciPy.  This package's methods take neither bounds nor constraints; of constraints, no
+        derivatives are derived.
 
     Returns
     -------
@@ -100,6 +103,8 @@ def minimize(
     """
     x0 = np.atleast_1d(np.asarray(x0))
     args = args if isinstance(args, tuple) else (args,)
+    if method is None or (isinstance(method, str) and method.lower() == "auto"):
+        method = "slsqp" if given(constraints) else "l-bfgs-b" if given(bounds) else "auto"
     method, uses = _method(method, x0.size)
     derived = _Derived(fun, args, jac)
     if hess is None and hessp is None:

@@ -407,8 +407,9 @@ class _Dense:
             length = np.linalg.norm(t)
             if length <= radius * (1.0 + 1e-10):
                 break
-            bend = np.sum(np.divide(t * t, curved, out=np.zeros_like(t), where=curved > 0.0))
-            shift += length**2 / bend * (length / radius - 1.0)
+            unit = t / length  # whose square does not underflow
+            bend = np.sum(np.divide(unit * unit, curved, out=np.zeros_like(t), where=curved > 0.0))
+            shift += (length / radius - 1.0) / bend
         if not shift and length < radius:  # the hard case (11): the rest of the way costs no gradient
             sign = 1.0 if direction[np.argmax(np.abs(direction))] > 0.0 else -1.0  # LAPACK's is arbitrary
             t[0] = sign * np.sqrt(radius**2 - length**2)

@@ -67,13 +67,18 @@ def minimise_as_scipy(
     return _result(solution, objective, track, disp)
 
 
+def given(restrictions):
+    """Whether there are bounds, or constraints."""
+    return not (restrictions is None or (isinstance(restrictions, (tuple, list)) and not len(restrictions)))
+
+
 def _objective(method, fun, args, keywords, known):
     """The objective in this package's form, and the options under their names here."""
     name = type(method).__name__
     refused = {kind: keywords.pop(kind, None) for kind in ("bounds", "constraints")}
-    for kind, given in refused.items():
-        if not (given is None or (isinstance(given, (tuple, list)) and not len(given))):
-            raise ValueError(f"{name} takes no {kind}, got {kind}={given!r}")
+    for kind, value in refused.items():
+        if given(value):
+            raise ValueError(f"{name} takes no {kind}, got {kind}={value!r}")
     derivatives = {kind: keywords.pop(kind, None) for kind in ("jac", "hess", "hessp")}
     if "maxiter" in keywords:
         if "max_iter" in keywords:
@@ -83,7 +88,10 @@ def _objective(method, fun, args, keywords, known):
     if unknown:
         others = ["disp", "maxiter", "return_path"]
         known = sorted([*known, *others])
-        raise ValueError(f"{name} has no option {', '.join(unknown)}; the known ones are {known}")
+        fields_of = {field.name for field in fields(method)}
+        belongs = ", ".join(f"{option}={keywords[option]!r}" for option in unknown if option in fields_of)
+        instead = f"; write method={name}({belongs})" if belongs else ""
+        raise ValueError(f"{name} has no option {', '.join(unknown)}{instead}; the known ones are {known}")
     objective = Function(fun, args, **derivatives)
     if objective.jac is None and getattr(method, "requires", ("value_gradient",))[-1] != "value_gradient":
         raise ValueError(f"{name} needs the gradient: jac is {derivatives['jac']!r}")

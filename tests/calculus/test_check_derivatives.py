@@ -140,6 +140,23 @@ def test_a_function_that_differences_cannot_judge_is_not_passed():
     assert not report.ok
     assert report.unresolved == ((),)
     assert "cannot judge" in repr(report)
+    assert repr(report).startswith("1 derivatives: 1 of 1 could not be judged\n")
+
+
+def test_a_component_lost_in_a_large_value_is_not_said_to_be_wrong():
+    report = check_derivatives(lambda x: np.sum(x**2), [1e6, 2.0], jac=lambda x: 2 * x)
+    assert repr(report).startswith("2 derivatives: 1 of 2 could not be judged, the others are right\n")
+    assert "advice         rescale x" in repr(report)
+    assert (report.ok, report.wrong, report.unresolved) == (False, (), ((1,),))
+    report = check_derivatives(lambda x: np.sum(x**2), [1e6, 2.0], jac=lambda x: 3 * x)
+    assert repr(report).startswith("2 derivatives: FAILED\n")
+
+
+@pytest.mark.parametrize("mode", ["reverse", "forward", "numerical"])
+def test_jac_may_be_the_name_of_a_mode(mode):
+    assert check_derivatives(cubic, X, jac=mode, rtol=1e-5).ok
+    with pytest.raises(ValueError, match=r"mode must be one of .* got 'sideways'"):
+        check_derivatives(cubic, X, jac="sideways")
 
 
 def test_reports_print_and_have_an_html_form():

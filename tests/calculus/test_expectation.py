@@ -1,5 +1,7 @@
 """Expectations against closed forms; estimators of gradients within their standard errors."""
 
+import math
+
 import numpy as np
 import pytest
 from scipy import special, stats
@@ -181,6 +183,65 @@ def test_records_print_and_have_an_html_form():
     assert "quadrature" in repr(expectation(lambda x: np.stack([x, x], 1), stats.norm()))
 
 
+@pytest.mark.parametrize("f", [lambda x: np.sum(x**2), np.mean, np.max, lambda x: x[0, 0]])
+def test_one_number_for_all_draws_must_be_a_constant(f):
+    normal = stats.multivariate_normal([0.0, 1.0])
+    with pytest.raises(ValueError, match=r"array of draws, of shape \(100, 2\), .* axis=1"):
+        expectation(f, normal, method="monte_carlo", n_samples=100, random_state=0)
+    found = expectation(lambda x: 3.0, normal, method="monte_carlo", n_samples=100, random_state=0)
+    assert (found.value, found.standard_error) == (3.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("family", "parameters", "name"),
+    [
+        (stats.uniform, {"loc": 0.0}, "loc"),
+        (stats.uniform, {"scale": 2.0}, "scale"),
+        (stats.expon, {"scale": 2.0, "loc": 1.0}, "loc"),
+        (lambda ends: stats.uniform(ends[0], ends[1] - ends[0]), {"ends": [1.0, 4.0]}, "ends"),
+    ],
+)
+def test_the_score_refuses_a_support_that_moves(family, parameters, name):
+    with pytest.raises(ValueError, match=f"moves with {name}, .*pathwise"):
+        expectation_gradient(np.square, family, parameters, estimator="score", n_samples=10, random_state=0)
+    expectation_gradient(np.square, family, parameters, n_samples=10, random_state=0)
+
+
+def test_the_score_may_move_an_end_where_the_density_is_zero():
+    at = {"a": 4.0, "loc": 1.0}  # E x = a + loc
+    found = expectation_gradient(np.positive, stats.gamma, at, estimator="score", random_state=0)
+    for name in at:
+        assert abs(found.value[name] - 1.0) < 4.0 * found.standard_error[name]
+
+
+@pytest.mark.parametrize("f", [math.exp, lambda x: x if x > 0 else -x])
+def test_functions_of_one_number_are_told_that_they_get_an_array(f):
+    normal = {"loc": 0.0}
+    for call in (
+        lambda: expectation(f, stats.norm(), method="monte_carlo", n_samples=10, random_state=0),
+        lambda: expectation_gradient(f, stats.norm, normal, n_samples=10, random_state=0),
+    ):
+        with pytest.raises(TypeError, match=r"f gets an array of draws, of shape \(10,\).*np\.where"):
+            call()
+
+
+@pytest.mark.parametrize(
+    ("family", "parameters", "n_samples", "message"),
+    [
+        (stats.norm(), {"loc": 0.0}, 10, "family must make a distribution .* has them already"),
+        (stats.multivariate_normal([0.0]), {"mean": [0.0]}, 10, "family must make a distribution"),
+        (stats.norm, [0.0, 1.0], 10, r"parameters must be a dict, .* got \[0\.0, 1\.0\]"),
+        (stats.norm, {"location": 1.0}, 10, r"parameters \['location'\]; its parameters are loc, scale"),
+        (stats.gamma, {"b": 1.0}, 10, "its parameters are a, loc, scale"),
+        (stats.poisson, {"lam": 1.0}, 10, "its parameters are mu, loc "),
+        (stats.norm, {"loc": 1.0}, 1e4, r"n_samples must be an integer of at least 2, got 10000\.0"),
+    ],
+)
+def test_families_and_their_parameters_are_named(family, parameters, n_samples, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        expectation_gradient(np.square, family, parameters, n_samples=n_samples)
+
+
 def test_bad_input_is_named():
     many = stats.multivariate_normal([0.0, 0.0])
     with pytest.raises(ValueError, match="method must be 'quadrature' or 'monte_carlo', got 'sum'"):
@@ -189,14 +250,14 @@ def test_bad_input_is_named():
         expectation(np.exp, many)
     with pytest.raises(ValueError, match=r"one value a draw, got shape \(3,\) for 1 draws"):
         expectation(lambda x: np.zeros(3), stats.norm())
-    with pytest.raises(ValueError, match="n_samples must be at least"):
+    with pytest.raises(ValueError, match="n_samples must be an integer of at least 1, got 0"):
         expectation(np.exp, stats.norm(), method="monte_carlo", n_samples=0)
     gradient_of = {"f": np.square, "family": stats.norm, "parameters": {"loc": 0.0}}
     with pytest.raises(ValueError, match="estimator must be 'pathwise' or 'score'"):
         expectation_gradient(**gradient_of, estimator="reinforce")
     with pytest.raises(ValueError, match="baseline must be 'mean', a number or None, got 'median'"):
         expectation_gradient(**gradient_of, estimator="score", baseline="median")
-    with pytest.raises(ValueError, match="n_samples must be at least 2, got 1"):
+    with pytest.raises(ValueError, match="n_samples must be an integer of at least 2, got 1"):
         expectation_gradient(**gradient_of, n_samples=1)
     with pytest.raises(ValueError, match="use estimator='score'"):
         expectation_gradient(np.square, stats.poisson, {"mu": 2.0})

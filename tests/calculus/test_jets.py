@@ -372,6 +372,7 @@ def test_jets_compare_by_value_and_are_immutable():
     [
         (math.exp, r"math\.exp, or float\(\), on a Jet: write np\.exp"),
         (float, "on a Jet: write np"),
+        (lambda x: np.zeros(2).__setitem__(0, x), r"instead of writing into a plain array"),
         (np.arcsinh, r"np\.arcsinh has no rule for jets; write np\.log\(x \+ np\.sqrt"),
         (np.arcsin, r"np\.arcsin has no rule for jets; .* or define derivatives\(y, raw\)"),
         (scipy.special.gammaln, r"scipy\.special\.gammaln has no rule for jets"),

@@ -81,6 +81,7 @@ def test_limits_from_one_side(f, a, side, value):
         (lambda x: x * np.sin(x), np.inf, np.nan, "oscillates"),
         (np.sqrt, 0.0, np.nan, "not defined on the left"),
         (lambda x: 1.0 / (0.0 * float(x)), 0.0, np.nan, "not defined on the left"),  # ZeroDivisionError
+        (math.log, 0.0, np.nan, "not defined on the left"),  # ValueError: math domain error
         (lambda x: 1 / np.log(abs(x)), 0.0, np.nan, "changes too slowly to tell on the left"),
     ],
 )
@@ -90,6 +91,11 @@ def test_where_there_is_no_limit_the_reason_says_why(f, a, value, reason):
     assert found.reason == reason
     assert repr(found) == f"no finite limit: {reason}"
     np.testing.assert_equal(found.value, value)
+
+
+def test_other_errors_of_a_function_are_its_own():
+    with pytest.raises(ValueError, match="too many values"):
+        limit(lambda x: [a for (a,) in [(x, x)]], 0.0)
 
 
 def test_what_cannot_be_approached_is_an_error():

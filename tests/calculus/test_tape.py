@@ -3,12 +3,21 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.linalg
 import scipy.special
 from numpy.testing import assert_allclose, assert_array_equal
 
-from calclearn.calculus import gradient, hessian, hvp, jacobian, softmax, value_and_gradient
+from calclearn.calculus import (
+    directional_derivative,
+    gradient,
+    hessian,
+    hvp,
+    jacobian,
+    softmax,
+    value_and_gradient,
+)
 from calclearn.calculus._tracing import RULES, Level, Traced, concrete
 
 MODES = ("forward", "reverse")
@@ -384,11 +393,14 @@ def _add_to_plain(x):
         (lambda x: scipy.special.jv(x[0], 1.0), "jv has no derivative in its operand 1"),
         (lambda x: math.exp(x[0]), r"write np\.exp, np\.log"),
         (lambda x: float(x[0]), r"float\(\), or a function of math"),
-        (lambda x: x[0].item(), r"float\(\), or a function of math"),
+        (lambda x: x[0].item(), r"item\(\) or tolist\(\) .* write x\[i\]"),
+        (lambda x: x.item(0), r"item\(\) or tolist\(\) .* write x\[i\]"),
+        (lambda x: sum(x.tolist()), r"item\(\) or tolist\(\) .* list\(x\)"),
+        (lambda x: pd.DataFrame(np.eye(3)) @ x, r"pandas\..* as in df\.to_numpy\(\) @ x"),
         (lambda x: int(x[0]), r"int\(\) on an array that is being differentiated"),
         (lambda x: np.array([x[0], x[1]]).sum(), r"np\.stack or np\.concatenate"),
         (lambda x: np.asarray(x).sum(), "this asks for a plain array"),
-        (_write, r"float\(\), or a function of math|asks for a plain array"),
+        (_write, r"instead of writing into a plain array, out\[i\] = x, build it with np\.stack"),
         (_assign, r"instead of a\[i\] = b write np\.where"),
         (_add_to_plain, r"name a new array, as in a = a \+ b"),
         (lambda x: np.arange(3.0)[x], "being differentiated"),
@@ -405,6 +417,44 @@ def test_what_cannot_be_differentiated_is_named(f, message):
     for mode in MODES:
         with pytest.raises(TypeError, match=message):
             gradient(f, [0.3, 0.5, 0.7], mode=mode)
+
+
+TABLE, COLUMN = pd.DataFrame(X.T, columns=["a", "b"]), pd.Series([1.0, -2.0, 0.5], index=[7, 8, 9])
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda w, X, y: np.sum(np.dot(X, w) * y),
+        lambda w, X, y: np.mean((np.dot(X, w) - y) ** 2),
+        lambda w, X, y: np.mean((y - w @ X.T) ** 2),
+        lambda w, X, y: np.sum(np.maximum(0.0, 1.0 - y * (w @ X.T))),
+        lambda w, X, y: np.sum(np.where(y > 0, w[0], w[1] * y)),
+        lambda w, X, y: np.sum((w @ X.T > y) * w[0]) + np.sum(y / w[0]),
+        lambda w, X, y: np.sum(np.concatenate([w, y]) ** 2),
+        lambda w, X, y: np.sum((w @ X.T)[y > 0] ** 2),
+    ],
+)
+@pytest.mark.parametrize("mode", MODES)
+def test_operands_of_pandas_are_arrays(f, mode):
+    w = [0.7, -0.4]
+    expected = gradient(lambda w: f(w, TABLE.to_numpy(), COLUMN.to_numpy()), w, mode=mode)
+    assert_array_equal(gradient(lambda w: f(w, TABLE, COLUMN), w, mode=mode), expected)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda w: pd.Series([w[0] * w[1], w[1]]),
+        lambda w: pd.DataFrame({"a": [w[0] * w[1], w[1]]}),
+        lambda w: {"a": w[0]},
+    ],
+)
+@pytest.mark.parametrize("mode", MODES)
+def test_what_hides_traced_entries_is_no_result(f, mode):
+    for call in (jacobian, lambda f, x, mode: directional_derivative(f, x, x, mode=mode)):
+        with pytest.raises(TypeError, match=r"real numbers, got (?s:.*)np\.stack"):
+            call(f, [1.0, 2.0], mode=mode)
 
 
 def test_a_comparison_of_several_is_no_condition():

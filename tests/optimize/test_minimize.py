@@ -71,7 +71,30 @@ def test_bounds_go_to_the_methods_that_take_them():
     result = minimize(bowl, [2.0, -1.0], (3.0, 1.0), method="L-BFGS-B", bounds=[(1.5, 3.0), (-1.0, 0.0)])
     assert_allclose(result.x, [1.5, 0.0])
     with pytest.raises(ValueError, match="Newton takes no bounds"):
-        minimize(bowl, [2.0, -1.0], (3.0, 1.0), bounds=[(1.5, 3.0), (-1.0, 0.0)])
+        minimize(bowl, [2.0, -1.0], (3.0, 1.0), method="newton", bounds=[(1.5, 3.0), (-1.0, 0.0)])
+
+
+@pytest.mark.parametrize("method", ["auto", None])
+def test_bounds_and_constraints_choose_the_method_as_in_scipy(method):
+    calls = []
+
+    def counted(x):
+        calls.append(isinstance(x, np.ndarray))  # a plain array only where differences are taken
+        return (x[0] - 1.0) ** 2 + 3.0 * (x[1] - 1.0) ** 2
+
+    bounds = [(1.5, 3.0), (-1.0, 0.0)]
+    assert_allclose(minimize(counted, [2.0, -1.0], method=method, bounds=bounds).x, [1.5, 0.0])
+    line = {"type": "eq", "fun": lambda x: x[0] + x[1]}
+    for within in (None, [(-3.0, 3.0), (-3.0, 3.0)]):
+        result = minimize(counted, [2.0, -1.0], method=method, bounds=within, constraints=line)
+        assert_allclose(result.x, [-0.5, 0.5], atol=1e-6)
+    assert not any(calls)
+    assert "hess_inv" not in minimize(counted, [2.0, -1.0], method=method, bounds=(), constraints=())
+
+
+def test_a_kink_at_the_minimum_does_not_warn():
+    result = minimize(lambda w: abs(w).sum(), [1.0, 2.0])
+    assert result.fun < 1e-8
 
 
 def test_derivatives_that_are_given_are_used():
@@ -118,7 +141,12 @@ def test_a_function_may_answer_an_array_of_one():
         ({"method": 3}, TypeError, "method must be a name, a Minimiser or an UpdateRule, got 3"),
         ({"method": Newton}, TypeError, "method must be a name"),
         ({"jac": "backward"}, ValueError, "got 'backward'"),
-        ({"options": {"speed": 1}}, ValueError, "Newton has no option speed"),
+        ({"options": {"speed": 1}}, ValueError, "Newton has no option speed; the known"),
+        (
+            {"method": "adam", "options": {"learning_rate": 0.1, "beta1": 0.8}},
+            ValueError,
+            r"no option beta1, learning_rate; write method=Adam\(learning_rate=0\.1\); the known",
+        ),
     ],
 )
 def test_what_is_wrong_is_named(keywords, error, message):
