@@ -51,7 +51,7 @@ def finish(dual, source, beta, raw):
         rows, gradient = dual.row[free], dual.gradient(raw)[free]
         K = np.ascontiguousarray(source.block(rows, rows))
         box = dual.lower[free], dual.upper[free], dual.group[free]
-        if not _to_the_minimum(K, gradient, moved, *box, dual.n_groups):
+        if not _to_the_minimum(K, gradient, moved, *box):
             return None
         beta[free] = moved
     return _snapped(dual, beta)
@@ -63,7 +63,7 @@ def to_the_minimum(dual, K, beta, gradient):
     if not 2 <= len(free) <= FEW:
         return
     moved, box = beta[free], (dual.lower[free], dual.upper[free], dual.group[free])
-    if _to_the_minimum(gathered(K, free, free), gradient[free], moved, *box, dual.n_groups):
+    if _to_the_minimum(gathered(K, free, free), gradient[free], moved, *box):
         gradient += K[:, free] @ (moved - beta[free])
         beta[free] = moved
 
@@ -75,21 +75,43 @@ def _snapped(dual, beta):
     return np.where(dual.upper - beta <= near, dual.upper, beta)
 
 
+# What follows is written entry by entry: whole-array expressions would take seconds to compile.
+
+
 @register_jitable
-def _solved(L, b):
-    """The solution x of ``L @ L.T @ x = b``."""
-    x = b.copy()
+def _solve(L, x):
+    """Overwrite x by the solution of ``L @ L.T @ z = x``."""
     for i in range(x.shape[0]):
-        x[i] = (x[i] - np.dot(L[i, :i], x[:i])) / L[i, i]
+        for j in range(i):
+            x[i] -= L[i, j] * x[j]
+        x[i] /= L[i, i]
     for i in range(x.shape[0] - 1, -1, -1):
         x[i] /= L[i, i]
         for j in range(i):
             x[j] -= x[i] * L[i, j]
-    return x
 
 
 @register_jitable
-def _step(K, gradient, group, n_groups):
+def _times(K, x):
+    """K times x, by rows of the symmetric K."""
+    product = np.zeros(x.shape[0])
+    for i in range(x.shape[0]):
+        for t in range(x.shape[0]):
+            product[t] += x[i] * K[i, t]
+    return product
+
+
+@register_jitable
+def _of_groups(x, d, group, free):
+    """The sums of x + d by group, of which there are at most two."""
+    sums = np.zeros(2)
+    for t in range(x.shape[0]):
+        sums[group[free[t]]] += x[t] + d[t]
+    return sums
+
+
+@register_jitable
+def _step(K, gradient, group, free):
     """The way to the minimum, along which the groups' sums stay; empty where K is not positive."""
     n = K.shape[0]
     A, mean = K.copy(), 0.0
@@ -101,54 +123,83 @@ def _step(K, gradient, group, n_groups):
         L = np.linalg.cholesky(A)
     except Exception:
         return np.empty(0)
-    E, of_E, counts = np.zeros((n_groups, n)), np.zeros((n_groups, n)), np.zeros((n_groups, n_groups))
-    for t in range(n):
-        E[group[t], t] = 1.0
-    for s in range(n_groups):
-        of_E[s] = _solved(L, E[s])
-    for s in range(n_groups):
-        for r in range(n_groups):
-            counts[s, r] = np.dot(E[s], of_E[r])
-        if counts[s, s] == 0.0:  # nothing of this group is free
-            counts[s, s] = 1.0
-    of_sums = np.linalg.inv(counts)
-    step, offset = np.zeros(n), np.zeros(n_groups)
+    of_groups, counts, C = np.zeros((2, n)), np.zeros(2), np.zeros((2, 2))
+    for s in range(2):
+        for t in range(n):
+            of_groups[s, t] = 1.0 if group[free[t]] == s else 0.0
+            counts[s] += of_groups[s, t]
+        if counts[s] == 0.0:  # nothing of this group is free
+            counts[s] = C[s, s] = 1.0
+            continue
+        _solve(L, of_groups[s])
+        for t in range(n):
+            C[s, group[free[t]]] += of_groups[s, t]
+    determinant = C[0, 0] * C[1, 1] - C[0, 1] * C[1, 0]
+    step, d, offset = np.zeros(n), np.zeros(n), np.zeros(2)
     for _ in range(REFINEMENTS):
-        d = _solved(L, -gradient - np.dot(K, step) - np.dot(offset, E))
-        b = np.dot(of_sums, np.dot(E, step + d))
-        d -= np.dot(b, of_E)
-        step, offset = step + d, offset + b
-        if np.abs(d).max() <= REFINED * np.abs(step).max():
+        bend = _times(K, step)
+        for t in range(n):
+            d[t] = -gradient[t] - bend[t] - offset[group[free[t]]]
+        _solve(L, d)
+        sums = _of_groups(step, d, group, free)
+        first = (C[1, 1] * sums[0] - C[0, 1] * sums[1]) / determinant
+        second = (C[0, 0] * sums[1] - C[1, 0] * sums[0]) / determinant
+        largest, moved = 0.0, 0.0
+        for t in range(n):
+            d[t] -= first * of_groups[0, t] + second * of_groups[1, t]
+            step[t] += d[t]
+            largest, moved = max(largest, abs(step[t])), max(moved, abs(d[t]))
+        offset[0] += first
+        offset[1] += second
+        if moved <= REFINED * largest:
             break
-    for s in range(n_groups):  # with a matrix near to singular the sums stay but for much rounding
-        step -= np.dot(E[s], step) / max(E[s].sum(), 1.0) * E[s]
-    return step if np.isfinite(step).all() else np.empty(0)
+    d[:] = 0.0
+    sums = _of_groups(step, d, group, free)
+    for t in range(n):  # with a matrix near to singular the sums stay but for much rounding
+        s = group[free[t]]
+        step[t] -= sums[s] / counts[s]
+        if not np.isfinite(step[t]):
+            return np.empty(0)
+    return step
+
+
+@register_jitable
+def _without(K, hit):
+    """A square without one of its rows and columns."""
+    smaller = np.empty((K.shape[0] - 1, K.shape[0] - 1))
+    for i in range(smaller.shape[0]):
+        for j in range(smaller.shape[0]):
+            smaller[i, j] = K[i + (i >= hit), j + (j >= hit)]
+    return smaller
 
 
 @kernel
-def _to_the_minimum(K, gradient, beta, lower, upper, group, n_groups):
+def _to_the_minimum(K, gradient, beta, lower, upper, group):
     """Move free multipliers to where all that stay free are at their best; False where K is not positive."""
     free = np.arange(K.shape[0])
     for _ in range(ROUNDS):
-        if free.shape[0] < 2:
+        n = K.shape[0]
+        if n < 2:
             break
-        step = _step(K, gradient, group[free], n_groups)
+        step = _step(K, gradient, group, free)
         if step.shape[0] == 0:
             return False
-        length, hit = 1.0, -1
-        for t in range(free.shape[0]):
+        length, hit = 1.0, n
+        for t in range(n):
             i = free[t]
             room = upper[i] - beta[i] if step[t] > 0.0 else lower[i] - beta[i]
             if step[t] != 0.0 and room / step[t] < length:
                 length, hit = room / step[t], t
-        for t in range(free.shape[0]):
+        for t in range(n):
             i = free[t]
             beta[i] = min(max(beta[i] + length * step[t], lower[i]), upper[i])
-        if hit < 0:
+        if hit == n:
             break
         i = free[hit]
         beta[i] = upper[i] if step[hit] > 0.0 else lower[i]
-        gradient = gradient + length * np.dot(K, step)
-        kept = np.arange(free.shape[0]) != hit
-        free, gradient, K = free[kept], gradient[kept], K[kept][:, kept].copy()
+        bend = _times(K, step)
+        for t in range(n - 1):  # the one at its bound is left out
+            other = t + (t >= hit)
+            free[t], gradient[t] = free[other], gradient[other] + length * bend[other]
+        K = _without(K, hit)
     return True
