@@ -193,7 +193,7 @@ def _at_once(dual, K, beta, raw, tol, limit):
         most = int(min(CALL, limit - n_steps))
         steps = solve_pairs(K, beta, gradient, *box, tol, most, work)
         n_steps += steps
-        if steps < most:
+        if steps < most or n_steps >= limit:
             break
         to_the_minimum(dual, K, beta, gradient)
         before, value = value, beta @ (gradient + dual.linear)
